@@ -1,0 +1,21 @@
+"""The command line: `kavaspec lock`, `why`, `run`, `tui` and a few more; one file each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+COMMANDS = ("init", "facts", "lock", "check", "why", "run", "tui")
+"""In the order in which one meets them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; every mistake becomes a message and an exit code, never a traceback."""
+    from kavaspec.cli.app import run_app
+
+    return run_app(list(sys.argv[1:] if argv is None else argv))
+
+
+def entry() -> Callable[[], int]:
+    """For `python -m kavaspec`."""
+    return main

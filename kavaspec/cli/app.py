@@ -1,0 +1,123 @@
+"""One Typer application of all commands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kavaspec import __version__
+from kavaspec.cli import COMMANDS
+from kavaspec.cli.render import Pen, jsonable, print_json, problems_text
+from kavaspec.errors import Exit, KavaError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shell:
+    """What a command may know of the place it was called from."""
+
+    env: Mapping[str, str]
+    out: Pen
+    err: Pen
+    width: int
+
+
+def shell() -> Shell:
+    """The shell of this process. The only reading of environment and terminal in the commands."""
+    import shutil
+
+    env = dict(os.environ)
+    width = shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 160
+    return Shell(env=env, out=Pen(sys.stdout, env), err=Pen(sys.stderr, env), width=width)
+
+
+def build(only: Sequence[str]) -> typer.Typer:
+    """The application with the commands named; a command that is not called is not imported."""
+    app = typer.Typer(
+        name="kavaspec",
+        help="Compile a partial experiment spec into a complete, explained lock, and run it.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+
+    @app.callback(invoke_without_command=True)
+    def top(
+        version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    ) -> None:
+        if version:
+            typer.echo(f"kavaspec {__version__}")
+            raise typer.Exit
+
+    for name in only:
+        module = import_module(f"kavaspec.cli.{name}")
+        app.command(name)(module.command)
+    return app
+
+
+def run_app(argv: list[str]) -> int:
+    """Parse, run, and turn what went wrong into text and an exit code."""
+    named = next((word for word in argv if not word.startswith("-")), None)
+    app = build([named] if named in COMMANDS else COMMANDS)
+    _speak_utf8()
+    try:
+        result = app(argv, standalone_mode=False, prog_name="kavaspec")
+    except KavaError as error:
+        return _report(error, as_json="--json" in argv)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone: nothing is left to say
+        return Exit.OK
+    except Exception as error:  # noqa: BLE001  # the last stop: a user never sees a traceback
+        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
+            return _our_mistake(error)
+        error.show()
+        return int(error.exit_code)
+    return int(result or 0)
+
+
+def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
+    """The lock lies beside its spec unless it was named."""
+    return spec, lock or spec.with_suffix(".lock")
+
+
+def _report(error: KavaError, *, as_json: bool) -> int:
+    if as_json:
+        problems = [jsonable(problem) for problem in error.problems]
+        print_json("kavaspec.problems/1", exit=int(error.exit_code), problems=problems)
+    else:
+        pen = Pen(sys.stderr, os.environ)
+        pen.line(problems_text(error.problems, pen))
+    return int(error.exit_code)
+
+
+def _our_mistake(error: Exception) -> int:
+    """Keep the traceback in a file, and say where."""
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="kavaspec-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    sys.stderr.write(
+        f"error: kavaspec made a mistake ({type(error).__name__}: {error}). This is a bug.\n"
+        f"  please report it with this file: {file.name}\n"
+    )
+    return Exit.FAILED
+
+
+def _speak_utf8() -> None:
+    """On Windows and under LC_ALL=C, streams default to an encoding that cannot say much."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")

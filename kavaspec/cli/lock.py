@@ -1,0 +1,142 @@
+"""`kavaspec lock`: decide every key, write kava.lock, and say what was decided and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kavaspec.cli.app import Shell, shell, spec_and_lock
+from kavaspec.cli.render import clip, print_json, problems_text, table
+from kavaspec.plain import show
+
+if TYPE_CHECKING:
+    from kavaspec.compile import Compiled
+
+
+def command(
+    spec: Annotated[Path, typer.Argument(help="The spec.")] = Path("kava.toml"),
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The lock; SPEC with .lock by default.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Observe only this target anew; may be repeated.")
+    ] = None,
+    set: Annotated[
+        list[str] | None, typer.Option(help="KEY=VALUE laid over the spec, kept in the lock.")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Observe machine, models and data again.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, but write nothing.")] = False,
+    all_keys: Annotated[
+        bool, typer.Option("--all", help="Show keys at their default too.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The decisions as JSON.")] = False,
+) -> int:
+    """Decide every key, write the lock, and print what was decided and why."""
+    from kavaspec.compile import compile_lock
+    from kavaspec.lock.file import write_lock
+    from kavaspec.project import Project
+    from kavaspec.spec.load import parse_setting
+
+    at = shell()
+    spec_path, lock_path = spec_and_lock(spec, output)
+    compiled = compile_lock(
+        spec_path,
+        lock_path,
+        Project(env=at.env, folder=spec_path.resolve().parent),
+        set=dict(parse_setting(text) for text in set or ()),
+        refresh=refresh,
+        only=tuple(target or ()),
+        report=lambda text: at.err.line(at.err(f"· {text}", "dim")),
+    )
+    unchanged = lock_path.exists() and lock_path.read_bytes() == compiled.text.encode()
+    if not dry_run and not unchanged:
+        write_lock(lock_path, compiled.text)
+    if as_json:
+        _print_json(compiled, lock_path, written=not dry_run and not unchanged)
+    else:
+        _print(compiled, lock_path, at, all_keys=all_keys, dry_run=dry_run, unchanged=unchanged)
+    return 0
+
+
+def _print(
+    compiled: Compiled,
+    lock_path: Path,
+    at: Shell,
+    *,
+    all_keys: bool,
+    dry_run: bool,
+    unchanged: bool,
+) -> None:
+    from kavaspec.lock.ids import ids, short
+
+    for line in _decisions(compiled, at, all_keys=all_keys):
+        at.out.line(line)
+    warnings = [item for item in compiled.derived.problems if item.severity == "warning"]
+    if warnings:
+        at.err.line(problems_text(warnings, at.err) + "\n")
+    lock = compiled.derived.lock
+    for name in lock.targets:
+        found = ids(lock, name)
+        kx = short(found.kx, provisional=found.kx_provisional)
+        kn = short(found.kn, provisional=found.kn_provisional)
+        at.out.line(f"target {name}: experiment {kx}, numerics {kn}")
+    verb = "would write" if dry_run else "unchanged:" if unchanged else "wrote"
+    at.out.line(at.out(f"{verb} {lock_path}", "bold"))
+
+
+def _decisions(compiled: Compiled, at: Shell, *, all_keys: bool) -> Iterator[str]:
+    """One line for each decision that is not a plain default: the experiment, then each target."""
+    lock, decided = compiled.derived.lock, compiled.derived.decisions
+    some = next(iter(decided))
+    sections = [("experiment", some, lock.experiment)]
+    sections += [
+        (f"target {name}", name, target.decisions) for name, target in lock.targets.items()
+    ]
+    for title, name, blocks in sections:
+        hidden = 0
+        rows = []
+        for key in blocks:
+            decision = decided[name][key]
+            if decision.by.startswith("default") and not all_keys:
+                hidden += 1
+                continue
+            mark = "?" if decision.provisional else " "
+            rows.append(
+                (f" {mark} {key}", clip(show(decision.value), 34), _tier(key), decision.because)
+            )
+        yield at.out(title, "bold", "cyan")
+        yield from table(rows, at.width)
+        if any(row[0].startswith(" ?") for row in rows):
+            yield at.out(
+                "   ? provisional: rests on something nobody measured; `run` confirms or stops",
+                "dim",
+            )
+        if hidden:
+            yield at.out(f"   and {hidden} keys at their default (--all shows them)", "dim")
+        yield ""
+
+
+def _tier(key: str) -> str:
+    from kavaspec.spec.schema import keys
+
+    return keys()[key].tier
+
+
+def _print_json(compiled: Compiled, lock_path: Path, *, written: bool) -> None:
+    from kavaspec.lock.ids import ids
+
+    lock = compiled.derived.lock
+    print_json(
+        "kavaspec.lock/1",
+        lock=str(lock_path),
+        written=written,
+        ids={name: ids(lock, name) for name in lock.targets},
+        decisions=compiled.derived.decisions,
+        warnings=[item for item in compiled.derived.problems if item.severity == "warning"],
+        not_found=compiled.observed.not_found,
+    )

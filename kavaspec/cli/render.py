@@ -1,0 +1,108 @@
+"""How things look in a terminal: the only place that knows colour and width."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any, TextIO
+
+from kavaspec.errors import Problem
+from kavaspec.plain import Plain, thaw
+
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+class Pen:
+    """Colours text for one stream, or leaves it alone where colour is not wanted."""
+
+    def __init__(self, stream: TextIO, env: Mapping[str, str]) -> None:
+        forced = bool(env.get("FORCE_COLOR"))
+        shown = stream.isatty() and env.get("TERM") != "dumb"
+        self.stream, self.colour = stream, (forced or shown) and not env.get("NO_COLOR")
+
+    def __call__(self, text: str, *styles: str) -> str:
+        if not self.colour or not styles:
+            return text
+        return f"\x1b[{';'.join(_STYLES[style] for style in styles)}m{text}\x1b[0m"
+
+    def line(self, text: str = "") -> None:
+        """Write one line; characters that the stream cannot show are replaced."""
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        self.stream.flush()
+
+
+def problem_text(problem: Problem, pen: Pen) -> str:
+    """What is wrong, where, and the way out.
+
+    error: train.precison is not a key
+      --> kava.toml:14:1
+       14 | precison = "auto"
+          | ^^^^^^^^ did you mean train.precision?
+    """
+    style = "red" if problem.severity == "error" else "yellow"
+    lines = [f"{pen(problem.severity, 'bold', style)}: {problem.message}"]
+    where = problem.where
+    if where is not None:
+        number = str(where.line)
+        lines.append(f"  --> {where.path}:{where.line}:{where.column}")
+        if where.text:
+            marks = "^" * max(1, min(where.width, len(where.text) - where.column + 1))
+            indent = _blank(where.text[: where.column - 1])
+            hint = f" {problem.hint}" if problem.hint and "\n" not in problem.hint else ""
+            lines.append(f"   {number} | {where.text}")
+            lines.append(f"   {' ' * len(number)} | {indent}{pen(marks, style)}{hint}")
+            return "\n".join(lines)
+    if problem.hint:
+        lines.append(f"  {problem.hint}")
+    return "\n".join(lines)
+
+
+def problems_text(problems: Iterable[Problem], pen: Pen) -> str:
+    """Several problems, one blank line apart."""
+    return "\n\n".join(problem_text(problem, pen) for problem in problems)
+
+
+def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """Columns aligned; the last one is cut at the terminal's width."""
+    if not rows:
+        return []
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    lines = []
+    for row in rows:
+        cells = [cell.ljust(size) for cell, size in zip(row, widths, strict=False)]
+        lines.append(clip("  ".join([*cells, row[-1]]).rstrip(), width))
+    return lines
+
+
+def clip(text: str, width: int) -> str:
+    """The text, cut with an ellipsis where it is too long."""
+    return text if len(text) <= width else text[: max(1, width - 1)] + "…"
+
+
+def jsonable(value: Any) -> Any:
+    """Frozen data as JSON wants it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {item.name: jsonable(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): jsonable(item) for name, item in value.items()}
+    if isinstance(value, tuple | list | frozenset | set):
+        return [jsonable(item) for item in value]
+    return value
+
+
+def print_json(schema: str, **content: Any) -> None:
+    """One JSON document with a versioned schema, such as `kavaspec.check/1`."""
+    document = {"schema": schema, **{name: jsonable(value) for name, value in content.items()}}
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def plain_json(value: Plain) -> Any:
+    """A plain value for JSON."""
+    return thaw(value)
+
+
+def _blank(text: str) -> str:
+    return "".join(c if c == "\t" else " " for c in text)

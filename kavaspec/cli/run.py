@@ -1,0 +1,176 @@
+"""`kavaspec run kava.lock`: hold the lock against this machine, then train exactly what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kavaspec.cli.app import Shell, shell
+from kavaspec.cli.render import table
+from kavaspec.errors import Exit, fail
+from kavaspec.lock.file import lock_text, read_lock
+from kavaspec.lock.model import Here, Lock
+from kavaspec.preflight import Request, Verdict, preflight, refusal
+from kavaspec.project import Project
+
+if TYPE_CHECKING:
+    from kavaspec.events import End, Event
+
+
+def command(
+    lock: Annotated[Path, typer.Argument(help="The lock. A spec is refused.")],
+    target: Annotated[str | None, typer.Option(help="Which target of the lock.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint.")
+    ] = False,
+    run: Annotated[str | None, typer.Option(help="Name of a further run of this lock.")] = None,
+    smoke: Annotated[
+        int | None, typer.Option(min=1, help="Only N steps, in a throw-away folder.")
+    ] = None,
+    tui: Annotated[bool, typer.Option("--tui", help="Open the dashboard beside the run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+) -> int:
+    """Train what the lock says. Refuses, with every reason, where it does not fit."""
+    at = shell()
+    locked = _only_locks(lock)
+    request = Request(target=target, resume=resume, run_name=run, smoke=smoke)
+    verdict = preflight(
+        locked,
+        lock_text(locked),
+        request,
+        project=Project(env=at.env, folder=lock.resolve().parent),
+        report=lambda text: at.err.line(at.err(f"· {text}", "dim")),
+    )
+    if not as_json:
+        _print_preflight(verdict, at)
+    if verdict.here is None:
+        raise refusal(verdict)
+    if tui:
+        return _beside_dashboard(verdict.here, at)
+    return _train(locked, verdict.here, at, as_json=as_json)
+
+
+def _only_locks(path: Path) -> Lock:
+    if path.suffix == ".toml":
+        hint = (
+            f"lock it first: kavaspec lock {path}; then: kavaspec run {path.with_suffix('.lock')}"
+        )
+        raise fail(f"{path} is a spec, not a lock", Exit.UNLOCKED, hint=hint)
+    return read_lock(path)
+
+
+def _print_preflight(verdict: Verdict, at: Shell) -> None:
+    rows = [("preflight", "lock", "here", "")]
+    rows += [
+        (row.what, row.lock, row.here.splitlines()[0], "ok" if row.ok else "NO")
+        for row in verdict.rows
+    ]
+    widths = table([(row[0], row[1], row[2], row[3]) for row in rows], 400)
+    for line in widths:
+        at.out.line(line)
+    at.out.line()
+
+
+def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
+    _prepare_environment(lock.values(here.target))
+    at.err.line(at.err("· starting torch", "dim"))
+    try:
+        from kavaspec_runtime.run import run as train
+
+        from kavaspec_runtime.sink import Sink
+    except ImportError as error:
+        hint = "pip install 'kavaspec[runtime]'"
+        raise fail(f"kavaspec run needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
+    from kavaspec.cli.follow import JsonLines, follower
+
+    stop = StopSwitch()
+    follow = JsonLines(sys.stdout) if as_json else follower(at)
+
+    def emit(event: Event) -> None:
+        sink(event)
+        follow.tell(event)
+
+    with stop.listening(), Sink(here.run_folder / "events.jsonl") as sink, follow:
+        try:
+            end = train(lock, here, emit, stop.reason)
+        except KeyboardInterrupt:
+            hint = (
+                f"go on from the last checkpoint: kavaspec run LOCK --resume   ({here.run_folder})"
+            )
+            raise fail("stopped at once", Exit.INTERRUPTED, hint=hint) from None
+    return _conclude(end, here, at, as_json=as_json)
+
+
+def _prepare_environment(values: Mapping[str, object]) -> None:
+    """What libraries read when they are loaded: exactly as locked, and no network."""
+    os.environ.update(
+        OMP_NUM_THREADS=str(values["train.threads"]),
+        CUBLAS_WORKSPACE_CONFIG=":4096:8",
+        TOKENIZERS_PARALLELISM="false",
+        HF_HUB_OFFLINE="1",
+        TRANSFORMERS_VERBOSITY="error",
+    )
+
+
+def _conclude(end: End, here: Here, at: Shell, *, as_json: bool) -> int:
+    code = {"finished": Exit.OK, "interrupted": Exit.INTERRUPTED, "failed": Exit.FAILED}[end.status]
+    if as_json:
+        return code
+    if end.result:
+        at.out.line()
+        for line in table([(name, f"{value:.4f}") for name, value in end.result.items()], at.width):
+            at.out.line(f"  {line}")
+        at.out.line()
+    at.out.line(f"{end.status} after step {end.step}: {end.reason}")
+    at.out.line(f"run folder: {here.run_folder}")
+    if end.status == "interrupted":
+        at.out.line("go on: the same command with --resume")
+    return code
+
+
+def _beside_dashboard(here: Here, at: Shell) -> int:
+    """The run as a child of its own, so that closing the dashboard leaves it alone."""
+    from kavaspec.cli.tui import beside
+
+    return beside(here, sys.argv, at)
+
+
+class StopSwitch:
+    """The first signal asks the run to stop after the step; the second stops at once."""
+
+    def __init__(self) -> None:
+        self._why: str | None = None
+
+    def reason(self) -> str | None:
+        """Why the run should stop, or None."""
+        return self._why
+
+    def listening(self) -> _Handlers:
+        """Handles Ctrl-C and termination inside a `with`; puts the old handlers back after it."""
+        return _Handlers(self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._why is not None:
+            raise KeyboardInterrupt
+        self._why = signal.Signals(number).name  # nothing else happens in a handler
+
+
+class _Handlers:
+    def __init__(self, handler: Callable[[int, FrameType | None], None]) -> None:
+        names = ("SIGINT", "SIGTERM", "SIGUSR2", "SIGBREAK")
+        self.numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+        self.handler = handler
+
+    def __enter__(self) -> None:
+        self.before = {number: signal.signal(number, self.handler) for number in self.numbers}
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,106 @@
+"""`kavaspec tui [LOCK or RUN]`: every decision and why, or the training live."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated
+
+import typer
+
+from kavaspec.cli.app import Shell, shell
+from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.explanation import Explanations
+from kavaspec.lock.file import read_lock
+from kavaspec.lock.model import Here, Lock
+from kavaspec.spec.load import load_spec
+
+
+def command(
+    path: Annotated[Path, typer.Argument(help="A lock or a run folder.")] = Path("kava.lock"),
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Lines of text instead of a dashboard.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the present state and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The state as JSON.")] = False,
+) -> int:
+    """Open the dashboard. Closing it never touches a run."""
+    at = shell()
+    dashboard = _dashboard()
+    why_not = "--plain was given" if plain or once or as_json else dashboard.can_draw(at.env)
+    if path.is_dir():
+        return _open_run(path, plain=bool(why_not), once=once, as_json=as_json)
+    lock = read_lock(path)
+    explanations = explained(lock, path)
+    if why_not:
+        from kavaspec_tui import plain as text
+
+        text.decisions(lock, explanations, out=sys.stdout, as_json=as_json)
+    else:
+        dashboard.open_lock(lock, explanations, str(path))
+    return 0
+
+
+def explained(lock: Lock, path: Path) -> dict[str, Explanations]:
+    """Explanations of every decision; none when the spec is not beside its lock."""
+    from kavaspec.explain import explain_all
+
+    try:
+        spec = load_spec(path.with_suffix(".toml"), set=lock.set)
+        return dict(explain_all(spec, lock, evidence={}))
+    except (KavaError, KeyError):
+        return {}  # no spec, or another one: values are shown without their reasons
+
+
+def beside(here: Here, argv: Sequence[str], at: Shell) -> int:
+    """Start the run as a process of its own and watch its folder."""
+    dashboard = _dashboard()
+    why_not = dashboard.can_draw(at.env)
+    if why_not:
+        raise fail(f"--tui cannot draw: {why_not}", Exit.ENVIRONMENT, hint="run without --tui")
+    words = [word for word in argv[1:] if word != "--tui"]
+    here.run_folder.mkdir(parents=True, exist_ok=True)
+    with (here.run_folder / "console.log").open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "kavaspec", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    dashboard.open_run(here.run_folder, None)
+    code = child.poll()
+    if code is None:
+        at.out.line(f"the run goes on as process {child.pid}: kavaspec tui {here.run_folder}")
+        return Exit.OK
+    at.out.line(f"run folder: {here.run_folder}")
+    return code
+
+
+def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
+    if not (folder / "events.jsonl").exists() and once:
+        raise fail(f"{folder} is not a run folder: no events.jsonl", Exit.ENVIRONMENT)
+    if not plain:
+        lock_path = folder / "kava.lock"
+        explanations = explained(read_lock(lock_path), lock_path) if lock_path.exists() else None
+        _dashboard().open_run(folder, explanations)
+        return 0
+    from kavaspec_tui import plain as text
+
+    if once or as_json:
+        text.once(folder, out=sys.stdout, as_json=as_json)
+    else:
+        text.watch(folder, out=sys.stdout)
+    return 0
+
+
+def _dashboard() -> ModuleType:
+    try:
+        from kavaspec_tui import app
+    except ImportError as error:
+        hint = "pip install 'kavaspec[tui]'"
+        raise fail(f"the dashboard needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
+    return app

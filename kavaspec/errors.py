@@ -1,0 +1,96 @@
+"""What can go wrong, said so that the reader knows what to do next.
+
+    KavaError          everything a user can cause; carries one or more Problems and the exit code
+     └─ Interrupted    a clean stop: everything worth keeping is saved, the run can be resumed
+
+A `Problem` is data: a sentence, the key it is about, the place in a file, and the way out. Only
+`kavaspec.cli` turns problems into text; everything else raises or returns them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import IntEnum
+from typing import Literal
+
+
+class Exit(IntEnum):
+    """Exit codes of every command. Stable: schedulers and CI scripts branch on them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    STALE = 3
+    DRIFT = 4
+    UNLOCKED = 5
+    BROKEN = 6
+    UNSATISFIABLE = 7
+    ENVIRONMENT = 8
+    SAME = 0
+    DIFF_PLACEMENT = 10
+    DIFF_NUMERICS = 11
+    DIFF_EXPERIMENT = 12
+    INTERRUPTED = 85
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Where:
+    """A place in a file. `line` and `column` count from 1; `width` is how many columns to mark."""
+
+    path: str
+    line: int
+    column: int
+    width: int = 1
+    text: str = ""
+    """The whole line, so that the message can show it without opening the file again."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One thing that is wrong, or (as a warning) unwise."""
+
+    message: str
+    exit: Exit
+    key: str | None = None
+    where: Where | None = None
+    hint: str | None = None
+    """What to do about it, as one imperative sentence or a line to paste."""
+    severity: Literal["error", "warning"] = "error"
+
+
+class KavaError(Exception):
+    """A mistake or a missing thing that the user can mend. Shown without a traceback."""
+
+    def __init__(self, *problems: Problem) -> None:
+        if not problems:
+            raise ValueError("a KavaError needs at least one Problem")
+        self.problems = problems
+        super().__init__("; ".join(problem.message for problem in problems))
+
+    @property
+    def exit_code(self) -> Exit:
+        """The code of the first problem: callers sort by position, so it is the first one read."""
+        return self.problems[0].exit
+
+
+class Interrupted(KavaError):
+    """The run stopped on request after saving; `run --resume` continues it."""
+
+
+def fail(message: str, exit: Exit, *, key: str | None = None, hint: str | None = None) -> KavaError:
+    """One error with one problem, ready to raise."""
+    return KavaError(Problem(message=message, exit=exit, key=key, hint=hint))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The known name nearest to `word`, or None when nothing is close."""
+    names = list(known)
+    close = get_close_matches(word, names, n=1, cutoff=0.6)
+    if close:
+        return close[0]
+    tail = word.rpartition(".")[2]
+    by_tail = {name.rpartition(".")[2]: name for name in names}
+    close = get_close_matches(tail, list(by_tail), n=1, cutoff=0.7)
+    return by_tail[close[0]] if close else None

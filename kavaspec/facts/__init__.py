@@ -1,0 +1,1 @@
+"""What is true here: facts, the files they are kept in, and the probes that observe them."""

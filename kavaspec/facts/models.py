@@ -1,0 +1,195 @@
+"""Facts about one model: what it is, how big it is, what it leaves in its cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kavaspec.errors import Exit, KavaError, Problem
+from kavaspec.facts.model import Facts, Observation
+from kavaspec.facts.probe import Child, Missing, NoAnswer, Seen, sign
+from kavaspec.facts.wanted import ExperimentRequest, Role
+from kavaspec.plain import Plain
+from kavaspec.sources import digest
+from kavaspec.sources.locate import revision_of
+
+FILES_PROBE, CONFIG_PROBE, LAYOUT_PROBE = "model_files@1", "model_config@1", "kv_layout@1"
+SHAPE = ("parameters", "vocab_size", "max_length", "architecture")
+TIMEOUT_S = 300
+ONLY_CONFIG = "only config.json is here: no weights to hash"
+# what tokenizers are kept in beside tokenizer.json: transformers makes a tokenizer.json of them
+_OTHER_TOKENIZERS = ("tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "merges.txt")
+
+
+def observe_model(
+    role: Role, wanted: ExperimentRequest, child: Child, report: Callable[[str], None]
+) -> Observation:
+    """Every fact about a model that has files of its own.
+
+    Raises:
+        KavaError: exit 8, when it cannot be read.
+    """
+    path = wanted.path(role)
+    of = wanted.of_teacher() if role == "teacher" else wanted.of_student()
+    with_weights = role == "teacher" or wanted.student_init != "random"
+    with about(f"model.{role}.source"):
+        if not _is_gguf(path):
+            digest.read_config(path)  # the clearest message for a folder that is no model
+        report(f"looking at the {role}'s architecture ...")
+        shape = _shape(role, path, None, child)
+        tokenizer = _tokenizer(path, child)
+        files = {
+            "digest": _digest(role, path, tokenizer, with_weights=with_weights, report=report),
+            "tokenizer": tokenizer,
+            "revision": _revision(path),
+        }
+    return _signed(role, files, shape, of)
+
+
+def observe_part_of_teacher(
+    wanted: ExperimentRequest, teacher: Facts, child: Child
+) -> Observation:
+    """Every fact about a student that is some layers of its teacher.
+
+    Raises:
+        KavaError: exit 7, when the teacher has no such layer.
+    """
+    layers = wanted.student_layers or ()
+    shape = _shape("student", wanted.path("student"), layers, child)
+    files: dict[str, Seen | Missing] = {
+        name: _same_as(teacher, f"fact.teacher.{name}") for name in ("tokenizer", "revision")
+    }
+    whole = teacher.get("fact.teacher.digest")
+    files["digest"] = Missing(because="the teacher's digest is not known")
+    if whole is not None:
+        value = digest.layers_digest(str(whole.value), layers)
+        files["digest"] = Seen(value=value, how=whole.how, evidence=f"layers of it: {whole.evidence}")
+    return _signed("student", files, shape, wanted.of_student())
+
+
+def _signed(
+    role: Role,
+    files: Mapping[str, Seen | Missing],
+    shape: Mapping[str, Seen | Missing],
+    of: Mapping[str, Plain],
+) -> Observation:
+    """The facts under their full names, each signed by what saw it."""
+    facts, not_found = {}, []
+    for name, item in {**files, **shape}.items():
+        by_config = CONFIG_PROBE if name in SHAPE else LAYOUT_PROBE
+        signed = sign(FILES_PROBE if name in files else by_config, {f"fact.{role}.{name}": item}, of=of)
+        facts |= signed.facts
+        not_found += signed.not_found
+    return Observation(facts=facts, not_found=tuple(not_found))
+
+
+def _shape(
+    role: Role, path: Path, layers: tuple[int, ...] | None, child: Child
+) -> dict[str, Seen | Missing]:
+    """What the config says, by a forward pass without weights."""
+    names = (*SHAPE, "kv_layout")
+    question = {"ask": "model", "path": str(path), "layers": layers}
+    try:
+        answer: Mapping[str, Any] = child.ask(question, timeout_s=TIMEOUT_S)
+    except NoAnswer as error:
+        return dict.fromkeys(names, Missing(because=error.because, hint=error.hint))
+    if "error" in answer:
+        raise refused(answer, f"the {role} cannot be used", path, f"model.{role}.source")
+    shape: dict[str, Seen | Missing] = {
+        name: Seen(value=fact["value"], evidence=fact["evidence"], how="derived")
+        for name, fact in answer["facts"].items()
+    }
+    for absent in answer["not_found"]:
+        shape[absent["fact"]] = Missing(because=absent["because"], hint=absent["hint"])
+    return shape
+
+
+def _digest(
+    role: Role,
+    path: Path,
+    tokenizer: Seen | Missing,
+    *,
+    with_weights: bool,
+    report: Callable[[str], None],
+) -> Seen:
+    if not with_weights:
+        evidence = "config and tokenizer; the weights are drawn from train.seed"
+        return Seen(value=_of_files(path, tokenizer, weights=False), evidence=evidence)
+    if not digest.has_weights(path):
+        return Seen(value=digest.config_digest(path), evidence=ONLY_CONFIG, how="declared")
+    size = digest.weights_bytes(path)
+    if size > 2**28:
+        report(f"hashing the {role}'s weights ({size / 1e9:.1f} GB) ...")
+    evidence = f"{size} bytes of weights"
+    return Seen(value=_of_files(path, tokenizer, weights=True), evidence=evidence)
+
+
+def _of_files(path: Path, tokenizer: Seen | Missing, *, weights: bool) -> str:
+    known = str(tokenizer.value) if isinstance(tokenizer, Seen) else None
+    return digest.model_digest(path, weights=weights, tokenizer=known)
+
+
+def _tokenizer(path: Path, child: Child) -> Seen | Missing:
+    """From tokenizer.json without torch; from any other form through transformers."""
+    if not _is_gguf(path) and digest.has_tokenizer(path):
+        return Seen(value=digest.tokenizer_digest(path), evidence="tokenizer.json")
+    if not has_any_tokenizer(path):
+        return Missing(
+            because="there is no tokenizer beside config.json",
+            hint="Bring the whole model: weights, config.json and tokenizer.json.",
+        )
+    try:
+        answer: Mapping[str, Any] = child.ask(
+            {"ask": "tokenizer", "path": str(path)}, timeout_s=TIMEOUT_S
+        )
+    except NoAnswer as error:
+        return Missing(because=error.because, hint=error.hint)
+    if "error" in answer:
+        return Missing(because=answer["error"], hint=answer.get("hint"))
+    fact = answer["facts"]["tokenizer"]
+    return Seen(value=fact["value"], evidence=fact["evidence"])
+
+
+def has_any_tokenizer(path: Path) -> bool:
+    """Whether there is a tokenizer in any form that transformers reads."""
+    names = ("tokenizer.json", *_OTHER_TOKENIZERS)
+    return _is_gguf(path) or any((path / name).is_file() for name in names)
+
+
+def _revision(path: Path) -> Seen:
+    commit = revision_of(path)
+    if commit is not None:
+        return Seen(value=commit, evidence="the folder of the hub's cache")
+    return Seen(value=None, evidence="it does not come from the hub's cache")
+
+
+def _same_as(teacher: Facts, name: str) -> Seen | Missing:
+    fact = teacher.get(name)
+    if fact is None:
+        return Missing(because=f"{name} is not known")
+    return Seen(value=fact.value, evidence=f"the teacher's: {fact.evidence}", how=fact.how)
+
+
+def _is_gguf(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
+
+
+def refused(answer: Mapping[str, Any], what: str, path: Path | None, key: str) -> KavaError:
+    """The child's refusal as an error that carries the key it is about."""
+    key = answer.get("key") or key
+    code = Exit(answer.get("exit") or (Exit.UNSATISFIABLE if answer.get("key") else Exit.ENVIRONMENT))
+    message = f"{what}: {answer['error']}" + (f" ({path})" if path else "")
+    return KavaError(Problem(message=message, exit=code, key=key, hint=answer.get("hint")))
+
+
+@contextmanager
+def about(key: str) -> Iterator[None]:
+    """Errors raised inside are about this key, unless they name another."""
+    try:
+        yield
+    except KavaError as error:
+        named = [replace(problem, key=problem.key or key) for problem in error.problems]
+        raise KavaError(*named) from error

@@ -1,0 +1,1 @@
+"""The lock: its model, its file, its ids, its proof."""

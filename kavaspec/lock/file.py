@@ -1,0 +1,407 @@
+"""kava.lock on disk: canonical text out, path-carrying errors in.
+
+The text is written by hand, not by a YAML library, because its bytes are the contract: the same
+spec and facts give the same file everywhere, and every YAML reader, 1.1 or 1.2, reads it alike.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, cast, get_args
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from kavaspec.errors import Exit, KavaError, Problem, Where
+from kavaspec.facts.model import How
+from kavaspec.lock.canon import digest
+from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
+from kavaspec.plain import Plain, freeze
+
+HEADER = "# kava.lock: written by `kavaspec lock`. Change kava.toml and lock again.\n"
+
+# ---- out ---------------------------------------------------------------------------------------
+
+
+def lock_text(lock: Lock) -> str:
+    """The canonical text of a lock: UTF-8, LF, one block per decision, a blank line after each."""
+    lines = [HEADER + f"lock_version: {lock.version}\n"]
+    if lock.set:
+        lines.append("set:\n")
+        lines += [_set_text(key, value) for key, value in sorted(lock.set.items())]
+    lines.append("facts:\n")
+    lines += [_fact_text(name, fact, "", 2) for name, fact in sorted(lock.facts.items())]
+    lines.append("experiment:\n")
+    lines += [_block_text(key, block, "", 2) for key, block in sorted(lock.experiment.items())]
+    lines.append("targets:\n")
+    for name, target in sorted(lock.targets.items()):
+        lines.append(f"  {_scalar(name)}:\n")
+        lines.append("    facts:\n")
+        lines += [_fact_text(fact, it, name, 6) for fact, it in sorted(target.facts.items())]
+        lines.append("    decisions:\n")
+        lines += [_block_text(key, it, name, 6) for key, it in sorted(target.decisions.items())]
+    return "\n".join(lines)
+
+
+def write_lock(path: Path, text: str) -> None:
+    """Replace the file in one step: a reader sees the old lock or the new one, never half of one.
+
+    Raises:
+        KavaError: exit 8 when the folder cannot be written; the old lock is untouched.
+    """
+    beside = path.with_name(path.name + ".tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        message = f"cannot write {path}: {error.strerror}"
+        raise KavaError(
+            Problem(message=message, exit=Exit.ENVIRONMENT, hint="nothing was changed")
+        ) from None
+
+
+def block_seal(target: str, key: str, block: Block) -> str:
+    """16 hex digits over everything a block says and where it stands. Against slips, not attackers."""
+    content = [
+        target,
+        key,
+        block.value,
+        block.by,
+        block.inputs,
+        list(block.guard),
+        block.provisional,
+    ]
+    return digest("kavaspec/seal/1", freeze(content))[:16]
+
+
+def fact_seal(target: str, name: str, fact: LockedFact) -> str:
+    """6 hex digits, likewise for a fact."""
+    content = [target, name, fact.value, fact.how, fact.probe, fact.of]
+    return digest("kavaspec/fact-seal/1", freeze(content))[:6]
+
+
+def set_seal(key: str, value: Plain) -> str:
+    """6 hex digits, likewise for one `--set`."""
+    return digest("kavaspec/set-seal/1", freeze([key, value]))[:6]
+
+
+def _set_text(key: str, value: Plain) -> str:
+    return f"  {key}: {_record({'value': value, 'seal': set_seal(key, value)})}\n"
+
+
+def _fact_text(name: str, fact: LockedFact, target: str, indent: int) -> str:
+    record: dict[str, Plain] = {"value": fact.value, "how": fact.how, "probe": fact.probe}
+    if fact.of:
+        record["of"] = fact.of
+    record["seal"] = fact_seal(target, name, fact)
+    return f"{' ' * indent}{name}: {_record(record)}\n"
+
+
+def _block_text(key: str, block: Block, target: str, indent: int) -> str:
+    pad = " " * (indent + 2)
+    lines = [
+        f"{' ' * indent}{key}:",
+        f"{pad}value: {_flow(block.value)}",
+        f"{pad}by: {_scalar(block.by)}",
+    ]
+    if block.inputs:
+        lines.append(f"{pad}inputs: {_flow(block.inputs)}")
+    if block.guard:
+        lines.append(f"{pad}guard: {_flow(block.guard)}")
+    if block.provisional:
+        lines.append(f"{pad}provisional: true")
+    lines.append(f"{pad}seal: {_quoted(block_seal(target, key, block))}")
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Plain) -> str:
+    if isinstance(value, Mapping):
+        return _record({str(key): value[key] for key in sorted(value)})
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return _scalar(value)
+
+
+def _record(fields: Mapping[str, Plain]) -> str:
+    """A flow mapping in the order given; a seal is always quoted, so that all seals look alike."""
+    spelled = {
+        name: _quoted(str(item)) if name == "seal" else _flow(item) for name, item in fields.items()
+    }
+    return "{" + ", ".join(f"{_scalar(name)}: {item}" for name, item in spelled.items()) + "}"
+
+
+_PLAIN = re.compile(r"[A-Za-z$/][A-Za-z0-9_$./@+-]*")
+_WORDS_OF_YAML_1_1 = re.compile(r"(?i)y|yes|n|no|true|false|on|off|null")
+
+
+def _scalar(value: Any) -> str:
+    """A scalar that YAML 1.1 and 1.2 read as the same value of the same type."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        mantissa, e, exponent = repr(value).partition("e")
+        return (mantissa if "." in mantissa else mantissa + ".0") + e + exponent
+    if isinstance(value, int):
+        return str(value)
+    if _PLAIN.fullmatch(value) and not _WORDS_OF_YAML_1_1.fullmatch(value):
+        return str(value)
+    return _quoted(value)
+
+
+def _quoted(text: str) -> str:
+    escaped = "".join(
+        _ESCAPES.get(c) or (c if c.isprintable() else f"\\U{ord(c):08x}") for c in text
+    )
+    return f'"{escaped}"'
+
+
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+
+# ---- in ----------------------------------------------------------------------------------------
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock and check every seal.
+
+    Raises:
+        KavaError: exit 8 when there is no file; exit 6, with every problem, when it is not a lock
+            as `kavaspec lock` wrote it: conflict markers, truncated, edited, of an unknown version.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise KavaError(
+            Problem(
+                message=f"there is no {path}", exit=Exit.ENVIRONMENT, hint="make it: kavaspec lock"
+            )
+        ) from None
+    except IsADirectoryError:
+        raise KavaError(
+            Problem(message=f"{path} is a folder, not a lock", exit=Exit.ENVIRONMENT)
+        ) from None
+    except UnicodeDecodeError:
+        raise _broken(str(path), "this is not UTF-8 text") from None
+    return parse_lock(text, str(path))
+
+
+def parse_lock(text: str, path: str) -> Lock:
+    """`read_lock` for a text that is already in memory."""
+    text = text.replace("\r\n", "\n")  # a checkout on Windows may have changed the line ends
+    _refuse_conflict_markers(text, path)
+    if text and not text.endswith("\n"):
+        last = text.count("\n") + 1
+        raise _broken(path, "the lock ends early: its last line is cut", text, last)
+    tree = _yaml(text, path)
+    return _Reader(text, path).lock(tree)
+
+
+def _refuse_conflict_markers(text: str, path: str) -> None:
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith(("<<<<<<<", "|||||||", ">>>>>>>")) or line == "=======":
+            where = Where(path=path, line=number, column=1, width=7, text=line)
+            hint = "resolve kava.toml, then run: kavaspec lock"
+            message = "this lock has an unresolved merge conflict"
+            raise KavaError(Problem(message=message, exit=Exit.BROKEN, where=where, hint=hint))
+
+
+def _yaml(text: str, path: str) -> Any:
+    yaml = YAML(typ="safe", pure=False)
+    yaml.version = (1, 2)
+    try:
+        return yaml.load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _broken(path, f"this is not YAML: {error.problem}", text, line, column) from None
+    except (YAMLError, ValueError, RecursionError) as error:
+        raise _broken(path, f"this is not YAML: {str(error).splitlines()[0]}") from None
+
+
+_FIX = "restore it with `git checkout kava.lock`, or derive it again with `kavaspec lock`"
+
+
+def _broken(path: str, message: str, text: str = "", line: int = 1, column: int = 1) -> KavaError:
+    return KavaError(_problem(path, message, text, line, column))
+
+
+def _problem(
+    path: str, message: str, text: str, line: int, column: int = 1, width: int = 1, hint: str = _FIX
+) -> Problem:
+    lines = text.split("\n")
+    shown = lines[line - 1] if text and line <= len(lines) else ""
+    where = Where(path=path, line=line, column=column, width=width, text=shown)
+    return Problem(message=message, exit=Exit.BROKEN, where=where, hint=hint)
+
+
+class _Malformed(Exception):
+    """A part of the lock has the wrong shape. Always caught in this file."""
+
+
+class _Reader:
+    """Turns a YAML tree into a Lock, collecting every broken block."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text, self.path = text, path
+        self.problems: list[Problem] = []
+
+    def lock(self, tree: Any) -> Lock:
+        self._check_top(tree)
+        lock = Lock(
+            version=LOCK_VERSION,
+            set=MappingProxyType(dict(self._settings(tree.get("set")))),
+            facts=MappingProxyType(dict(self._facts(tree["facts"], ""))),
+            experiment=MappingProxyType(dict(self._blocks(tree["experiment"], ""))),
+            targets=MappingProxyType(dict(self._targets(tree["targets"]))),
+        )
+        if self.problems:
+            raise KavaError(*self.problems)
+        return lock
+
+    def _check_top(self, tree: Any) -> None:
+        if not isinstance(tree, dict) or "lock_version" not in tree:
+            raise _broken(self.path, "this is not a kava.lock: it has no lock_version", self.text)
+        version = tree["lock_version"]
+        if version != LOCK_VERSION or isinstance(version, bool):
+            line = self._line("lock_version", 0)
+            message = f"lock_version is {version}; this kavaspec reads version {LOCK_VERSION}"
+            hint = "use the kavaspec that wrote it, or a newer one; nothing was changed"
+            raise KavaError(_problem(self.path, message, self.text, line, hint=hint))
+        missing = [name for name in ("facts", "experiment", "targets") if name not in tree]
+        if missing or not tree["experiment"] or not tree["targets"]:
+            name = missing[0] if missing else "experiment" if not tree["experiment"] else "targets"
+            last = max(1, len(self.text.rstrip("\n").split("\n")))
+            raise _broken(self.path, f"the lock ends early: it has no {name}", self.text, last)
+        extra = [
+            name
+            for name in tree
+            if name not in ("lock_version", "set", "facts", "experiment", "targets")
+        ]
+        for name in extra:
+            self._report(f"{name} is not a part of a lock", self._line(str(name), 0), str(name))
+
+    def _settings(self, tree: Any) -> Iterator[tuple[str, Plain]]:
+        for key, item in self._items(tree, "set"):
+            try:
+                value = _field(item, "value", object)
+                self._check_seal(f"--set {key}", item, set_seal(key, value), key, 2)
+                yield key, value
+            except _Malformed as error:
+                self._report(f"set.{key}: {error}", self._line(key, 2), key)
+
+    def _facts(self, tree: Any, target: str) -> Iterator[tuple[str, LockedFact]]:
+        indent = 6 if target else 2
+        for name, item in self._items(tree, "facts"):
+            try:
+                fact = LockedFact(
+                    value=_field(item, "value", object),
+                    how=_how(item),
+                    probe=_field(item, "probe", str),
+                    of=_field(item, "of", Mapping, {}),
+                )
+                self._check_seal(name, item, fact_seal(target, name, fact), name, indent, target)
+                yield name, fact
+            except _Malformed as error:
+                self._report(f"{name}: {error}", self._line(name, indent, target), name)
+
+    def _blocks(self, tree: Any, target: str) -> Iterator[tuple[str, Block]]:
+        indent = 6 if target else 2
+        for key, item in self._items(tree, "decisions"):
+            try:
+                block = Block(
+                    value=_field(item, "value", object),
+                    by=_field(item, "by", str),
+                    inputs=_field(item, "inputs", Mapping, {}),
+                    guard=_field(item, "guard", tuple, ()),
+                    provisional=_field(item, "provisional", bool, False),
+                )
+                self._check_seal(key, item, block_seal(target, key, block), key, indent, target)
+                yield key, block
+            except _Malformed as error:
+                self._report(f"{key}: {error}", self._line(key, indent, target), key)
+
+    def _targets(self, tree: Any) -> Iterator[tuple[str, Target]]:
+        for name, item in self._items(tree, "targets"):
+            missing = [
+                part
+                for part in ("facts", "decisions")
+                if not isinstance(item, dict) or part not in item
+            ]
+            if missing or not item["decisions"]:
+                part = missing[0] if missing else "decisions"
+                last = max(1, len(self.text.rstrip("\n").split("\n")))
+                self._report(f"the lock ends early: target {name} has no {part}", last, "")
+                continue
+            yield (
+                name,
+                Target(
+                    facts=MappingProxyType(dict(self._facts(item["facts"], name))),
+                    decisions=MappingProxyType(dict(self._blocks(item["decisions"], name))),
+                ),
+            )
+
+    def _items(self, tree: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if tree is None:
+            return
+        if not isinstance(tree, dict):
+            self._report(f"{name} is not a mapping", self._line(name, 0), name)
+            return
+        for key, item in tree.items():
+            yield str(key), item
+
+    def _check_seal(
+        self, name: str, item: Any, expected: str, key: str, indent: int, target: str = ""
+    ) -> None:
+        if _field(item, "seal", str) != expected:
+            hint = f"put it in kava.toml instead and run `kavaspec lock`; or {_FIX}"
+            line = self._line(key, indent, target)
+            self._report(f"{name} was edited by hand: its seal does not fit", line, key, hint)
+
+    def _report(self, message: str, line: int, marked: str, hint: str = _FIX) -> None:
+        lines = self.text.split("\n")
+        shown = lines[line - 1] if line <= len(lines) else ""
+        column = len(shown) - len(shown.lstrip()) + 1
+        self.problems.append(
+            _problem(self.path, message, self.text, line, column, max(1, len(marked)), hint)
+        )
+
+    def _line(self, key: str, indent: int, target: str = "") -> int:
+        """Line of `key` at an indentation, after the header of `target`; 1 when it is not there."""
+        inside = not target
+        for number, line in enumerate(self.text.split("\n"), 1):
+            inside = inside or line.strip().strip('"') in (f"{target}:", f'{target}":')
+            if inside and line.startswith(f"{' ' * indent}{key}:"):
+                return number
+        return 1
+
+
+def _field(item: Any, name: str, kind: Any, *default: Any) -> Any:
+    if not isinstance(item, dict):
+        raise _Malformed("expected a block of value, by, inputs, guard, seal")
+    if name not in item:
+        if default:
+            return default[0]
+        raise _Malformed(f"{name} is missing; the lock was edited or cut")
+    try:
+        value = freeze(item[name])
+    except TypeError as error:
+        raise _Malformed(f"{name}: {error}") from None
+    if not isinstance(value, kind):
+        raise _Malformed(f"{name} is of the wrong type")
+    return value
+
+
+def _how(item: Any) -> How:
+    how = _field(item, "how", str)
+    if how not in get_args(How):
+        raise _Malformed(f"how is {how!r}; expected one of {', '.join(get_args(How))}")
+    return cast("How", how)

@@ -1,0 +1,216 @@
+"""Decide every key: literal values stay, autos go to their rules in the order their inputs demand.
+
+    asked + facts + rules  ──resolve──▶  decisions, problems
+
+Pure: no file, clock, environment or network is touched. The same function serves `lock`, which
+writes what it returns, and `check`, which compares, so the two can never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
+from types import MappingProxyType
+
+from kavaspec.checks.check import Check
+from kavaspec.decision import ANYTHING, Decision, Rule, Undecidable
+from kavaspec.errors import Exit, Problem, did_you_mean
+from kavaspec.facts.model import UNMEASURED, Facts
+from kavaspec.plain import Plain, show
+from kavaspec.spec.spec import Asked
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """All that could be decided, and everything that is wrong."""
+
+    decisions: Mapping[str, Decision]
+    problems: tuple[Problem, ...]
+    undecided: frozenset[str]
+    """Autos that could not be decided, with those that rest on them."""
+    facts_wanted: frozenset[str]
+    """Facts that rules ask for. Those that are known travel in the lock; those that are not are a
+    request: `lock` observes them and resolves again."""
+
+
+NOTHING = Resolution(
+    decisions=MappingProxyType({}), problems=(), undecided=frozenset(), facts_wanted=frozenset()
+)
+
+
+def resolve(
+    asked: Mapping[str, Asked],
+    facts: Facts,
+    rules: Sequence[Rule],
+    *,
+    base: Resolution,
+    not_found: Mapping[str, str],
+) -> Resolution:
+    """Decide every key of `asked`, on top of a `base` that is decided already.
+
+    Only what is new is returned. `not_found` says, for a fact that is missing, why it could not be established.
+
+    Raises:
+        ValueError: if the rules are wrong (an input that does not exist, a circle): our mistake.
+    """
+    by_key = {rule.key: rule for rule in rules if rule.key in asked and asked[rule.key].auto}
+    known = dict(base.decisions)
+    new: dict[str, Decision] = {}
+    problems: list[Problem] = []
+    wanted: set[str] = set()
+    undecided = set(base.undecided)
+    for key in order(by_key, asked):
+        rule = by_key.get(key)
+        if rule is None:
+            new[key] = known[key] = _literal(key, asked[key])
+            continue
+        wanted |= {source for source in rule.inputs.values() if source.startswith("fact.")}
+        if undecided & set(rule.inputs.values()):
+            undecided.add(key)  # its cause is reported where it arose
+            continue
+        result = _decide(rule, asked[key], known, facts, not_found)
+        if isinstance(result, Problem):
+            problems.append(result)
+            undecided.add(key)
+        else:
+            new[key] = known[key] = result
+    return Resolution(
+        decisions=MappingProxyType(dict(sorted(new.items()))),
+        problems=tuple(problems),
+        undecided=frozenset(undecided),
+        facts_wanted=frozenset(wanted),
+    )
+
+
+def veto(
+    checks: Iterable[Check], decisions: Mapping[str, Decision], facts: Facts
+) -> tuple[tuple[Problem, ...], frozenset[str]]:
+    """What the checks say about final values, whoever set them, and the facts they ask for.
+
+    A check that needs a key or fact that is not there is not run, unless it accepts None.
+    """
+    problems: list[Problem] = []
+    wanted: set[str] = set()
+    for check in checks:
+        told = {name: _value(source, decisions, facts) for name, source in check.inputs.items()}
+        optional = _optional_parameters(check.veto)
+        keys = {source for source in check.inputs.values() if not source.startswith("fact.")}
+        if keys <= decisions.keys():
+            wanted |= set(check.inputs.values()) - keys
+        if any(not found and name not in optional for name, (found, _) in told.items()):
+            continue
+        problem = check.veto(**{name: value for name, (_, value) in told.items()})
+        if problem is not None:
+            problems.append(problem)
+    return tuple(problems), frozenset(wanted)
+
+
+def order(by_key: Mapping[str, Rule], asked: Mapping[str, Asked]) -> list[str]:
+    """Keys, each after the keys it is decided from; ties in name order.
+
+    Raises:
+        ValueError: naming the circle, when rules need each other.
+    """
+    needs = {
+        key: sorted(set(by_key[key].inputs.values()) & asked.keys()) if key in by_key else []
+        for key in sorted(asked)
+    }
+    try:
+        return list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise ValueError("rules need each other: " + " -> ".join(error.args[1])) from None
+
+
+def _literal(key: str, asked: Asked) -> Decision:
+    if asked.auto:
+        raise ValueError(f"{key} is auto, but no rule decides it")
+    reasons = {
+        "spec": "kava.toml says so",
+        "set": "the command line said so",
+        "target": "kava.toml says so for this target",
+    }
+    because = reasons.get(asked.by, "the default" if asked.by.startswith("default") else asked.by)
+    return Decision(value=asked.value, because=because, by=asked.by)
+
+
+def _decide(
+    rule: Rule,
+    asked: Asked,
+    known: Mapping[str, Decision],
+    facts: Facts,
+    not_found: Mapping[str, str],
+) -> Decision | Problem:
+    told = {name: _value(source, known, facts) for name, source in rule.inputs.items()}
+    optional = _optional_parameters(rule.decide)
+    for name, (found, _) in told.items():
+        if not found and name not in optional:
+            return _unknown(rule, rule.inputs[name], known, not_found)
+    arguments: dict[str, object] = {name: value for name, (_, value) in told.items()}
+    if "allowed" in _parameters(rule.decide):
+        arguments["allowed"] = asked.allowed
+    try:
+        decision = rule.decide(**arguments)
+    except Undecidable as stop:
+        exit = Exit.ENVIRONMENT if stop.missing else Exit.UNSATISFIABLE
+        message = f"{rule.key} cannot be decided: {stop.because}"
+        return Problem(message=message, exit=exit, key=rule.key, hint=stop.hint)
+    refusal = asked.allowed.refuses(decision.value)
+    if refusal:
+        message = f"{rule.key} would be {show(decision.value)}, but {refusal}"
+        hint = f"{decision.value!r}, because {decision.because}"
+        return Problem(message=message, exit=Exit.UNSATISFIABLE, key=rule.key, hint=hint)
+    inputs: dict[str, Plain] = {
+        rule.inputs[name]: value for name, (found, value) in told.items() if found
+    }
+    if asked.allowed != ANYTHING:
+        inputs["auto"] = asked.allowed.plain()
+    return replace(
+        decision,
+        by=rule.name,
+        inputs=MappingProxyType(dict(sorted(inputs.items()))),
+        provisional=decision.provisional or _provisional(inputs, known, facts),
+    )
+
+
+def _provisional(
+    inputs: Mapping[str, Plain], known: Mapping[str, Decision], facts: Facts
+) -> str | None:
+    """Why a decision rests on something nobody measured: the first such input, by name."""
+    for source in inputs:
+        if source in facts and facts[source].how in UNMEASURED:
+            return f"{source} is {facts[source].how}, not measured"
+        if source in known and known[source].provisional:
+            return f"{source} is provisional"
+    return None
+
+
+def _unknown(
+    rule: Rule, source: str, known: Mapping[str, Decision], not_found: Mapping[str, str]
+) -> Problem:
+    if not source.startswith("fact.") and source not in known:
+        near = did_you_mean(source, known)
+        raise ValueError(f"{rule.name} reads {source}, which does not exist; {near}?")
+    why = not_found.get(source, "it was never observed")
+    message = f"{rule.key} cannot be decided: {source} is not known: {why}"
+    hint = f"write {rule.key} in kava.toml, or make the fact known and lock again"
+    return Problem(message=message, exit=Exit.ENVIRONMENT, key=rule.key, hint=hint)
+
+
+def _value(source: str, known: Mapping[str, Decision], facts: Facts) -> tuple[bool, Plain]:
+    if source in known:
+        return True, known[source].value
+    if source in facts:
+        return True, facts[source].value
+    return False, None
+
+
+def _parameters(function: object) -> tuple[str, ...]:
+    code = function.__code__  # type: ignore[attr-defined]  # rules and checks are plain functions
+    return tuple(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
+def _optional_parameters(function: object) -> set[str]:
+    """Parameters annotated `... | None`: they are told None when the input is not known."""
+    annotations: Mapping[str, object] = function.__annotations__
+    return {name for name in _parameters(function) if "None" in str(annotations.get(name, ""))}

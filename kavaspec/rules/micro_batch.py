@@ -1,0 +1,168 @@
+"""train.micro_batch: the largest divisor of a process's rows that fits in memory.
+
+Until the real step is tried out, what fits comes from the table of the original scripts, which says
+how many rows of 512 tokens a memory holds beside a student of 494,032,768 parameters (and a frozen
+teacher three times as big). Rows are taken to cost in proportion to length and parameters. The
+table is `assumed`, so the value is provisional: `run` confirms it with one step at full length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kavaspec.batch import divisors
+from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Rule, Term, Undecidable
+
+TABLE_LENGTH = 512
+TABLE_PARAMETERS = 494_032_768
+
+Table = Sequence[Sequence[int]]
+"""Rows of (memory in bytes, rows that fit), largest memory first."""
+
+
+def micro_batch(
+    global_batch: int,
+    world: int,
+    device: str,
+    max_length: int,
+    parameters: int,
+    gpu_memory: int | None,
+    unified: bool | None,
+    host_memory: int | None,
+    table: Table,
+    allowed: Allowed = ANYTHING,
+) -> Decision:
+    """Only divisors of `global_batch / world` are tried, so that the batch splits exactly.
+
+    Raises:
+        Undecidable: if `world` does not divide the global batch, the memory is unknown, or no
+            divisor both fits and is allowed.
+    """
+    if global_batch % world:
+        raise Undecidable(
+            f"a global batch of {global_batch} cannot be shared by {world} processes",
+            hint=_worlds(global_batch),
+        )
+    fact, memory = _memory(device, gpu_memory, unified, host_memory)
+    given = _rows(table, memory)
+    fits = _scaled(given, max_length, parameters)
+    share = global_batch // world
+    value = _largest(share, fits, allowed)
+    return Decision(
+        value=value,
+        because=_because(value, share, fits, memory, max_length),
+        rejected=_rejected(value, share, fits, allowed),
+        terms=_terms(given, fits, max_length, parameters, global_batch, world, value),
+        guard=_guard(value, fact, table, max_length, parameters),
+    )
+
+
+def _memory(
+    device: str, gpu_memory: int | None, unified: bool | None, host_memory: int | None
+) -> tuple[str, int]:
+    own = device in {"cuda", "rocm"} and not unified
+    fact, memory = (
+        ("fact.gpu.memory_bytes", gpu_memory) if own else ("fact.memory.total_bytes", host_memory)
+    )
+    if memory is None:
+        raise Undecidable(
+            f"{fact} is not known, so nothing says what fits",
+            hint="write train.micro_batch as a number",
+            missing=True,
+        )
+    return fact, memory
+
+
+def _rows(table: Table, memory: int) -> int:
+    return next((rows for floor, rows in table if memory >= floor), 1)
+
+
+def _scaled(rows: int, max_length: int, parameters: int) -> int:
+    return max(1, rows * TABLE_LENGTH * TABLE_PARAMETERS // (max_length * parameters))
+
+
+def _largest(share: int, fits: int, allowed: Allowed) -> int:
+    usable = [part for part in divisors(share) if part <= fits and not allowed.refuses(part)]
+    if usable:
+        return usable[-1]
+    fitting = [part for part in divisors(share) if part <= fits]
+    permitted = [part for part in divisors(share) if not allowed.refuses(part)]
+    spec = f"the spec allows {_list(permitted)}" if permitted else "the spec allows none of them"
+    raise Undecidable(
+        f"of the divisors of {share} rows, {_list(fitting)} fit in memory and {spec}",
+        hint=f"allow train.micro_batch = {fitting[-1]}, or write the number that you know to fit",
+    )
+
+
+def _because(value: int, share: int, fits: int, memory: int, max_length: int) -> str:
+    here = f"{fits} x {max_length} tokens fit in {memory / 2**30:.1f} GiB by the original's table"
+    return f"{here}; all {share} fit" if value == share else f"{here}; {value} divides {share}"
+
+
+def _rejected(value: int, share: int, fits: int, allowed: Allowed) -> tuple[Rejected, ...]:
+    larger = [part for part in divisors(share) if part > value]
+    return tuple(
+        Rejected(
+            value=part,
+            because=f"only {fits} fit"
+            if part > fits
+            else allowed.refuses(part) or "is larger",
+        )
+        for part in larger[:3]
+    )
+
+
+def _terms(
+    given: int,
+    fits: int,
+    max_length: int,
+    parameters: int,
+    global_batch: int,
+    world: int,
+    value: int,
+) -> tuple[Term, ...]:
+    share = global_batch // world
+    scaled = f"{given} * {TABLE_LENGTH} * {TABLE_PARAMETERS} // ({max_length} * {parameters})"
+    return (
+        Term(name=f"rows of {max_length} tokens that fit", formula=f"max(1, {scaled})", value=fits),
+        Term(name="rows of one process", formula=f"{global_batch} // {world}", value=share),
+        Term(
+            name="the largest divisor that fits",
+            formula=f"{share} // {share // value}",
+            value=value,
+        ),
+    )
+
+
+def _guard(
+    value: int, fact: str, table: Table, max_length: int, parameters: int
+) -> tuple[Guard, ...]:
+    """The least memory for which the table still gives `value` rows."""
+    enough = [floor for floor, rows in table if _scaled(rows, max_length, parameters) >= value]
+    floor = min(enough)
+    return (Guard(fact=fact, op=">=", value=floor),) if floor else ()
+
+
+def _list(values: Sequence[int]) -> str:
+    return ", ".join(str(value) for value in values)
+
+
+def _worlds(global_batch: int) -> str:
+    return f"train.world = one of {_list(divisors(global_batch))}"
+
+
+RULE = Rule(
+    key="train.micro_batch",
+    inputs={
+        "global_batch": "train.global_batch",
+        "world": "train.world",
+        "device": "train.device",
+        "max_length": "data.max_length",
+        "parameters": "fact.student.parameters",
+        "gpu_memory": "fact.gpu.memory_bytes",
+        "unified": "fact.gpu.unified",
+        "host_memory": "fact.memory.total_bytes",
+        "table": "fact.memory.batch_table",
+    },
+    decide=micro_batch,
+)

@@ -1,0 +1,57 @@
+"""train.threads: all usable cores when the CPU computes, a few when it only feeds a GPU."""
+
+from __future__ import annotations
+
+from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Rule, Term, Undecidable
+
+FEEDING = 4
+"""Threads that keep a GPU fed: tokenising and collating; more only wake each other up."""
+
+
+def threads(device: str, cores: int, world: int, allowed: Allowed = ANYTHING) -> Decision:
+    """Cores of one process. `cores` counts what this process may use, not what the host has.
+
+    Raises:
+        Undecidable: if the spec allows no number from 1 to what is here.
+    """
+    share = max(1, cores // world)
+    most = share if device == "cpu" else min(FEEDING, share)
+    value = next((n for n in range(most, 0, -1) if not allowed.refuses(n)), None)
+    if value is None:
+        raise Undecidable(
+            f"{most} threads are the most that help here, but {allowed.refuses(most)}",
+            hint=f"train.threads = {most}",
+        )
+    return Decision(
+        value=value,
+        because=_because(device, value, cores),
+        rejected=_rejected(value, most, share, device, allowed),
+        terms=(
+            Term(name="cores of one process", formula=f"max(1, {cores} // {world})", value=share),
+        ),
+        guard=(Guard(fact="fact.cpu.cores", op=">=", value=value * world),),
+    )
+
+
+def _because(device: str, value: int, cores: int) -> str:
+    if device == "cpu":
+        return f"{value} of {cores} usable cores for each process"
+    return f"{value} of {cores} usable cores are enough to feed {device}"
+
+
+def _rejected(
+    value: int, most: int, share: int, device: str, allowed: Allowed
+) -> tuple[Rejected, ...]:
+    rejected = []
+    if share > most:
+        rejected.append(Rejected(value=share, because=f"feeding {device} does not need that many"))
+    if most > value:
+        rejected.append(Rejected(value=most, because=allowed.refuses(most) or ""))
+    return tuple(rejected)
+
+
+RULE = Rule(
+    key="train.threads",
+    inputs={"device": "train.device", "cores": "fact.cpu.cores", "world": "train.world"},
+    decide=threads,
+)

@@ -1,0 +1,31 @@
+"""software.transformers: the version of transformers that is installed where it will run."""
+
+from __future__ import annotations
+
+from kavaspec.decision import Decision, Guard, Rule, Undecidable
+
+
+def transformers_version(version: str | None) -> Decision:
+    """What is there: another version can change bits.
+
+    Raises:
+        Undecidable: if transformers is not installed.
+    """
+    if version is None:
+        raise Undecidable(
+            "transformers is not installed there",
+            hint="pip install 'kavaspec[runtime]', then kavaspec lock --refresh",
+            missing=True,
+        )
+    return Decision(
+        value=version,
+        because=f"transformers {version} is installed there",
+        guard=(Guard(fact="fact.transformers.version", op="==", value=version),),
+    )
+
+
+RULE = Rule(
+    key="software.transformers",
+    inputs={"version": "fact.transformers.version"},
+    decide=transformers_version,
+)

@@ -1,0 +1,512 @@
+"""Read kava.toml: text to `Spec`, or every problem of the file at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import tomli
+from pydantic import TypeAdapter, ValidationError
+
+from kavaspec.decision import ANYTHING, AUTO, Allowed
+from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
+from kavaspec.plain import Plain, freeze, toml
+from kavaspec.spec.model import SpecModel
+from kavaspec.spec.objectives import OBJECTIVES, Objective
+from kavaspec.spec.schema import Key, choices, describe, group_of, groups, keys
+from kavaspec.spec.spec import Asked, Spec, TargetSpec
+
+HERE = "here"
+"""The one target of a spec that names none: the machine that locks."""
+
+Flat = dict[str, Any]
+
+
+def load_spec(path: Path, *, set: Mapping[str, Plain]) -> Spec:
+    """Read a spec and lay `set` (dotted key -> value) over it.
+
+    Raises:
+        KavaError: exit 8 when there is no file; exit 2 with every problem, sorted by position.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise KavaError(
+            Problem(
+                message=f"there is no {path}",
+                exit=Exit.ENVIRONMENT,
+                hint="write one with `kavaspec init`, or name it: `kavaspec lock PATH`",
+            )
+        ) from None
+    except IsADirectoryError:
+        raise KavaError(
+            Problem(message=f"{path} is a folder, not a spec", exit=Exit.ENVIRONMENT)
+        ) from None
+    except UnicodeDecodeError as error:
+        message = f"{path} is not UTF-8 text: {error.reason} at byte {error.start}"
+        raise KavaError(Problem(message=message, exit=Exit.USAGE)) from None
+    return parse_spec(text, str(path), set=set)
+
+
+def parse_spec(text: str, path: str, *, set: Mapping[str, Plain]) -> Spec:
+    """`load_spec` for a text that is already in memory."""
+    table = _toml(text, path)
+    reader = _Reader(text, path, set)
+    spec = reader.read(table)
+    if reader.problems:
+        raise KavaError(*sorted(reader.problems, key=_position))
+    return spec
+
+
+def parse_setting(text: str) -> tuple[str, Plain]:
+    """`train.steps=10` from the command line: the value is TOML, or else a plain word.
+
+    Raises:
+        KavaError: exit 2 when there is no `=`.
+    """
+    key, equals, literal = text.partition("=")
+    if not equals:
+        message = f"--set {text} has no value; expected KEY=VALUE"
+        raise KavaError(Problem(message=message, exit=Exit.USAGE))
+    try:
+        value = freeze(tomli.loads(f"v = {literal}")["v"])
+    except (tomli.TOMLDecodeError, TypeError):
+        value = literal
+    return key.strip(), value
+
+
+def _toml(text: str, path: str) -> Flat:
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise KavaError(_syntax_problem(error, text, path)) from None
+    except RecursionError:
+        message = "tables and arrays are nested too deeply"
+        where = Where(path=path, line=1, column=1)
+        raise KavaError(Problem(message=message, exit=Exit.USAGE, where=where)) from None
+
+
+def _syntax_problem(error: tomli.TOMLDecodeError, text: str, path: str) -> Problem:
+    lines = text.splitlines() or [""]
+    line = min(getattr(error, "lineno", 1), len(lines))
+    if text.startswith("<<<<<<<") or "\n<<<<<<<" in text:
+        line = next(n for n, words in enumerate(lines, 1) if words.startswith("<<<<<<<"))
+        where = Where(path=path, line=line, column=1, width=7, text=lines[line - 1])
+        hint = "resolve the merge conflict in this file, then lock again"
+        message = "this file has an unresolved merge conflict"
+        return Problem(message=message, exit=Exit.USAGE, where=where, hint=hint)
+    where = Where(path=path, line=line, column=getattr(error, "colno", 1), text=lines[line - 1])
+    reason = getattr(error, "msg", str(error))
+    message = f"this is not TOML: {reason[:1].lower()}{reason[1:]}"
+    return Problem(message=message, exit=Exit.USAGE, where=where)
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (problem.where.line, problem.where.column) if problem.where else (0, 0)
+
+
+class _Reader:
+    """Collects problems while it reads, so that one pass reports them all."""
+
+    def __init__(self, text: str, path: str, set: Mapping[str, Plain]) -> None:
+        self.text, self.path, self.set = text, path, set
+        self.problems: list[Problem] = []
+        self._places: Mapping[tuple[str, ...], Any] | None = None
+
+    def read(self, table: Flat) -> Spec:
+        table = dict(table)
+        targets = self._targets(table.pop("targets", {}))
+        preset = self._take_preset(table)
+        written = dict(self._flatten(table, "", ()))
+        settings = {key: value for key, value in self.set.items() if self._known_setting(key)}
+        kind = str(settings.get("objective.kind", written.get("objective.kind", "kv")))
+        objective = OBJECTIVES.get(kind, OBJECTIVES["kv"])  # a wrong kind is reported below
+        layers: list[tuple[str, Flat, tuple[str, ...]]] = [
+            (f"preset {preset}@1", self._preset(objective, preset), ()),
+            ("spec", written, ()),
+            ("set", settings, ()),
+        ]
+        asked = self._ask(objective, layers)
+        return Spec(
+            path=self.path,
+            text=self.text,
+            experiment=_tier(asked, experiment=True),
+            targets=MappingProxyType(
+                {
+                    name: TargetSpec(
+                        facts=facts,
+                        asked=_tier(
+                            self._override(objective, layers, name, flat), experiment=False
+                        ),
+                    )
+                    for name, (facts, flat) in sorted(targets.items())
+                }
+            ),
+            set=MappingProxyType(dict(sorted(settings.items()))),
+        )
+
+    # ---- targets, presets, settings: what is syntax rather than keys
+
+    def _targets(self, tables: Any) -> dict[str, tuple[str | None, Flat]]:
+        if not isinstance(tables, dict):
+            self._problem("targets is not a table; write [targets.NAME]", ("targets",))
+            return {}
+        found: dict[str, tuple[str | None, Flat]] = {}
+        for name, table in tables.items():
+            at = ("targets", name)
+            if (
+                not name
+                or not name[0].isalnum()
+                or not all(c.isalnum() or c in "._-" for c in name)
+                or not name.isascii()
+                or len(name) > 64
+            ):
+                self._problem(
+                    f"target name {toml(name)}: use letters, digits, `.`, `_` and `-`", at
+                )
+            elif not isinstance(table, dict):
+                self._problem(f"targets.{name} is {_spell(table)}; expected a table", at)
+            else:
+                found[name] = self._target(dict(table), at)
+        return found or {HERE: (None, {})}
+
+    def _target(self, table: Flat, at: tuple[str, ...]) -> tuple[str | None, Flat]:
+        facts = table.pop("facts", None)
+        if facts is not None and not (isinstance(facts, str) and facts):
+            message = f"{'.'.join(at)}.facts is {_spell(facts)}; expected the path of a fact file"
+            self._problem(message, (*at, "facts"), value=True)
+            facts = None
+        flat = dict(self._flatten(table, "", at))
+        for key in [key for key in flat if keys()[key].tier == "experiment"]:
+            message = (
+                f"{key} belongs to the experiment; a target may only set numerics and placement"
+            )
+            self._problem(
+                message, (*at, *key.split(".")), key=key, hint=f"set {key} outside of [targets]"
+            )
+            del flat[key]
+        return facts, flat
+
+    def _take_preset(self, table: Flat) -> str:
+        objective = table.get("objective")
+        if not isinstance(objective, dict) or "preset" not in objective:
+            return "safe"
+        table["objective"] = {name: value for name, value in objective.items() if name != "preset"}
+        known = OBJECTIVES.get(objective.get("kind", "kv"), OBJECTIVES["kv"]).presets
+        preset = objective["preset"]
+        if isinstance(preset, str) and preset in known:
+            return preset
+        names = " or ".join(toml(name) for name in known) or "nothing: this kind has no presets"
+        self._problem(
+            f"objective.preset is {_spell(preset)}; expected {names}",
+            ("objective", "preset"),
+            value=True,
+        )
+        return "safe"
+
+    def _preset(self, objective: Objective, name: str) -> Flat:
+        return dict(objective.presets.get(name, {}))
+
+    def _known_setting(self, key: str) -> bool:
+        if key in keys():
+            return True
+        near = did_you_mean(key, keys())
+        hint = f"did you mean {near}?" if near else None
+        self.problems.append(
+            Problem(
+                message=f"--set {key}: there is no such key", exit=Exit.USAGE, key=key, hint=hint
+            )
+        )
+        return False
+
+    # ---- tables to dotted keys
+
+    def _flatten(self, table: Flat, prefix: str, at: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+        group = groups()[prefix.rstrip(".")]
+        for name, value in table.items():
+            dotted, field = prefix + name, group.model_fields.get(name)
+            if field is None:
+                self._unknown(dotted, at)
+            elif group_of(field) is None:
+                yield dotted, value
+            elif isinstance(value, dict):
+                yield from self._flatten(value, f"{dotted}.", at)
+            else:
+                message = f"{dotted} is {_spell(value)}; expected a table, such as [{dotted}]"
+                self._problem(message, (*at, *dotted.split(".")), value=True)
+
+    def _unknown(self, dotted: str, at: tuple[str, ...]) -> None:
+        known = [*keys(), *groups(), "objective.preset", "targets"]
+        siblings = [name for name in known if name.rpartition(".")[0] == dotted.rpartition(".")[0]]
+        near = did_you_mean(dotted, siblings) or did_you_mean(dotted, known)
+        hint = f"did you mean {near}?" if near else None
+        self._problem(f"{dotted} is not a key", (*at, *dotted.split(".")), key=dotted, hint=hint)
+
+    # ---- values
+
+    def _override(
+        self,
+        objective: Objective,
+        layers: list[tuple[str, Flat, tuple[str, ...]]],
+        name: str,
+        flat: Flat,
+    ) -> dict[str, Asked]:
+        *below, top = layers
+        return self._ask(objective, [*below, ("target", flat, ("targets", name)), top])
+
+    def _ask(
+        self, objective: Objective, layers: list[tuple[str, Flat, tuple[str, ...]]]
+    ) -> dict[str, Asked]:
+        """Lay the layers over the defaults, take the autos out, and check what is left."""
+        top: dict[str, tuple[str, Any, tuple[str, ...]]] = {}
+        for by, flat, at in layers:
+            top |= {key: (by, value, at) for key, value in flat.items()}
+        asked: dict[str, Asked] = {}
+        literal: dict[str, Any] = {}
+        for name, key in keys().items():
+            by, value, at = top.get(name, ("default@1", key.default, ()))
+            if not _applies(name, objective):
+                self._check_idle(name, by, at, objective)
+            elif name not in top and key.required:
+                self._missing(key)
+            elif _is_auto(value):
+                asked[name] = self._auto(key, value, by, at)
+            else:
+                literal[name] = None if _is_unset(value, key) else value
+                asked[name] = Asked(tier=key.tier, value=None, auto=False, by=by)
+        return asked | self._validated(literal, asked, top)
+
+    def _check_idle(self, name: str, by: str, at: tuple[str, ...], objective: Objective) -> None:
+        if by in ("spec", "target"):
+            message = f"{name} means nothing with objective.kind = {toml(objective.kind)}"
+            self._problem(message, (*at, *name.split(".")), key=name, hint="remove it")
+
+    def _missing(self, key: Key) -> None:
+        if any(problem.hint == f"did you mean {key.name}?" for problem in self.problems):
+            return  # misspelt rather than missing: one mistake, one message
+        table, _, name = key.name.rpartition(".")
+        hint = f"add to [{table}]:  {name} = ...   # {key.meaning}"
+        self._problem(f"{key.name} is missing", tuple(table.split(".")), key=key.name, hint=hint)
+
+    def _auto(self, key: Key, value: Any, by: str, at: tuple[str, ...]) -> Asked:
+        allowed = ANYTHING
+        if not key.auto:
+            message = f'{key.name} cannot be "auto": {_why_not_auto(key)}'
+            hint = f"write {describe(key.field)}"
+            self._problem(message, (*at, *key.name.split(".")), key=key.name, value=True, hint=hint)
+        elif isinstance(value, dict):
+            allowed = self._allowed(key, value, at)
+        return Asked(tier=key.tier, value=None, auto=True, allowed=allowed, by=by)
+
+    def _allowed(self, key: Key, table: Flat, at: tuple[str, ...]) -> Allowed:
+        place = (*at, *key.name.split("."))
+        limits = {name: limit for name, limit in table.items() if name != "auto"}
+        legal = ("min", "max", "multiple_of", "one_of")
+        for name in [name for name in limits if name not in legal]:
+            near = did_you_mean(name, legal)
+            hint = f"did you mean {near}?" if near else f"limits are {', '.join(legal)}"
+            self._problem(
+                f"{key.name}: {name} is not a limit of auto",
+                (*place, name),
+                key=key.name,
+                hint=hint,
+            )
+            del limits[name]
+        good: dict[str, Plain] = {}
+        for name, limit in limits.items():
+            wrong = _wrong_limit(key, name, limit)
+            if wrong:
+                self._problem(
+                    f"{key.name}: {name} is {_spell(limit)}; {wrong}",
+                    (*place, name),
+                    key=key.name,
+                    value=True,
+                )
+            else:
+                good[name] = freeze(limit)
+        return Allowed.of(good)
+
+    def _validated(
+        self, literal: dict[str, Any], asked: dict[str, Asked], top: Mapping[str, Any]
+    ) -> dict[str, Asked]:
+        """Every literal value through the schema at once; numbers come back as their key's type."""
+        good = dict(literal)
+        for name in self._wrong(literal, top):
+            good.pop(name, None)
+        checked: dict[str, Asked] = {}
+        for name, value in good.items():
+            is_float = keys()[name].field.annotation is float or _is_optional_float(keys()[name])
+            typed = float(value) if is_float and isinstance(value, int) else value
+            checked[name] = Asked(
+                tier=asked[name].tier, value=freeze(typed), auto=False, by=asked[name].by
+            )
+        return checked
+
+    def _wrong(self, literal: dict[str, Any], top: Mapping[str, Any]) -> set[str]:
+        try:
+            SpecModel.model_validate(_nested(literal))
+        except ValidationError as error:
+            wrong: set[str] = set()
+            for item in error.errors(include_url=False):
+                name = _key_of(item["loc"])
+                if name is None or name not in literal or name in wrong:
+                    continue  # a missing key was reported by _missing; a union reports each branch
+                wrong.add(name)
+                self._wrong_value(keys()[name], top[name])
+            return wrong
+        return set()
+
+    def _wrong_value(self, key: Key, said: tuple[str, Any, tuple[str, ...]]) -> None:
+        by, value, at = said
+        words = choices(key.field)
+        near = did_you_mean(value, words) if words and isinstance(value, str) else None
+        hint = f'did you mean "{near}"?' if near else None
+        if isinstance(value, str) and hint is None and not words and _looks_like_number(value):
+            hint = "remove the quotes"
+        prefix = f"--set {key.name}" if by == "set" else key.name
+        message = f"{prefix} is {_spell(value)}; expected {describe(key.field, auto=key.auto)}"
+        place = () if by == "set" else (*at, *key.name.split("."))
+        self._problem(message, place, key=key.name, value=True, hint=hint)
+
+    def _problem(
+        self,
+        message: str,
+        at: tuple[str, ...],
+        *,
+        key: str | None = None,
+        value: bool = False,
+        hint: str | None = None,
+    ) -> None:
+        problem = Problem(
+            message=message, exit=Exit.USAGE, key=key, where=self._where(at, value=value), hint=hint
+        )
+        if problem not in self.problems:  # a target repeats what the base already said
+            self.problems.append(problem)
+
+    def _where(self, at: tuple[str, ...], *, value: bool) -> Where | None:
+        if self._places is None:
+            from kavaspec.spec.positions import spans
+
+            self._places = spans(self.text, self.path)
+        for size in range(len(at), 0, -1):
+            span = self._places.get(at[:size])
+            if span is not None:
+                return span.value if value and size == len(at) else span.key
+        return None
+
+
+def _tier(asked: Mapping[str, Asked], *, experiment: bool) -> Mapping[str, Asked]:
+    return MappingProxyType(
+        {key: item for key, item in asked.items() if (item.tier == "experiment") == experiment}
+    )
+
+
+def applicable_keys(kind: str) -> tuple[str, ...]:
+    """Every key that a lock of this `objective.kind` holds, sorted.
+
+    Raises:
+        KavaError: exit 6 for a kind that this version does not know.
+    """
+    if kind not in OBJECTIVES:
+        message = f"objective.kind is {toml(kind)}, which this kavaspec does not know"
+        raise KavaError(Problem(message=message, exit=Exit.BROKEN))
+    return tuple(name for name in keys() if _applies(name, OBJECTIVES[kind]))
+
+
+def _applies(name: str, objective: Objective) -> bool:
+    if name.startswith("model.teacher."):
+        return objective.needs_teacher
+    if name.startswith("objective.kv."):
+        return objective.kind == "kv"
+    return True
+
+
+def _is_auto(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("auto") is True
+    return bool(value == AUTO) if isinstance(value, str) else False
+
+
+def _is_unset(value: Any, key: Key) -> bool:
+    return isinstance(value, Mapping) and dict(value) == {"unset": True} and _optional(key)
+
+
+def _optional(key: Key) -> bool:
+    return type(None) in getattr(key.field.annotation, "__args__", ())
+
+
+def _is_optional_float(key: Key) -> bool:
+    return float in getattr(key.field.annotation, "__args__", ())
+
+
+def _why_not_auto(key: Key) -> str:
+    if key.tier == "experiment":
+        return "it is part of the experiment, which no machine decides"
+    return "no rule decides it"
+
+
+def _wrong_limit(key: Key, name: str, limit: Any) -> str | None:
+    if name == "one_of":
+        if not isinstance(limit, list) or not limit:
+            return "expected a list of values"
+        adapter: TypeAdapter[Any] = TypeAdapter(key.field.annotation)  # type: ignore[arg-type]  # a key has one
+        for option in limit:
+            try:
+                adapter.validate_python(option, strict=True)
+            except ValidationError:
+                return f"{_spell(option)} is not {describe(key.field)}"
+        return None
+    if key.field.annotation is not int:
+        return f"only a key that is a number has {name}"
+    if (
+        not isinstance(limit, int)
+        or isinstance(limit, bool)
+        or (name == "multiple_of" and limit < 1)
+    ):
+        return "expected an integer >= 1" if name == "multiple_of" else "expected an integer"
+    return None
+
+
+def _nested(flat: Mapping[str, Any]) -> Flat:
+    tree: Flat = {}
+    for dotted, value in flat.items():
+        *path, last = dotted.split(".")
+        branch = tree
+        for name in path:
+            branch = branch.setdefault(name, {})
+        branch[last] = list(value) if isinstance(value, tuple) else value
+    return tree
+
+
+def _key_of(loc: tuple[int | str, ...]) -> str | None:
+    for size in range(len(loc), 0, -1):
+        name = ".".join(str(part) for part in loc[:size])
+        if name in keys():
+            return name
+    return None
+
+
+def _looks_like_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _spell(value: Any) -> str:
+    """A value as the reader wrote it, with its type: `the string "8"`, `true`, `2.5`."""
+    if isinstance(value, str):
+        short = value if len(value) <= 60 else value[:57] + "..."
+        return f"the string {toml(short)}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return f"the number {value}"
+    if isinstance(value, Mapping):
+        return "a table"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return f"the {type(value).__name__} {value}"

@@ -1,0 +1,67 @@
+"""The spec as data: for every key that applies, what was asked and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from kavaspec.decision import ANYTHING, Allowed
+from kavaspec.errors import Where
+from kavaspec.plain import Plain
+from kavaspec.spec.key import Tier
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What the spec says about one key: a value, or "decide it" within limits."""
+
+    tier: Tier
+    value: Plain
+    """The value; without meaning while `auto` is true."""
+    auto: bool
+    allowed: Allowed = ANYTHING
+    by: str
+    """`spec`, `set`, `target`, `preset seed@1` or `default@1`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TargetSpec:
+    """One named place to run."""
+
+    facts: str | None
+    """Path of its fact file, relative to the spec; None for the machine that locks."""
+    asked: Mapping[str, Asked]
+    """Every numerics and placement key, with this target's overrides in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spec:
+    """kava.toml, read and checked: all that was asked, nothing decided."""
+
+    path: str
+    text: str
+    experiment: Mapping[str, Asked]
+    targets: Mapping[str, TargetSpec]
+    set: Mapping[str, Plain]
+
+    def asked(self, key: str, target: str) -> Asked | None:
+        """What was asked about a key on a target; None when the key does not apply."""
+        return self.experiment.get(key) or self.targets[target].asked.get(key)
+
+    @cached_property
+    def _spans(self) -> Mapping[tuple[str, ...], tuple[Where, Where]]:
+        from kavaspec.spec.positions import spans
+
+        return {
+            dotted: (span.key, span.value) for dotted, span in spans(self.text, self.path).items()
+        }
+
+    def where(self, key: str, target: str | None = None) -> Where | None:
+        """Where kava.toml speaks of a key, or None when it does not."""
+        dotted = tuple(key.split("."))
+        candidates = [("targets", target, *dotted), dotted] if target else [dotted]
+        for candidate in candidates:
+            if candidate in self._spans:
+                return self._spans[candidate][0]
+        return None

@@ -1,0 +1,1 @@
+"""The trainer: does what a lock says, and nothing else."""

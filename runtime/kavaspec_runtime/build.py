@@ -1,0 +1,336 @@
+"""From settings to objects: the only place of the runtime where the lock is looked up.
+
+rows, tokens, data order     Feed, Exam
+teacher, student, projector  Models       (their KV shapes are held against the lock)
+loss                         Objective
+AdamW, schedule, clip        Trainer
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from kavaspec.errors import Exit, fail
+from kavaspec.lock.model import Here
+from kavaspec.sources.rows import Row as Columns
+from kavaspec.sources.rows import read_rows
+from kavaspec_runtime import load
+from kavaspec_runtime.capture import keep_cache_while_checkpointing, logits_at, trunk
+from kavaspec_runtime.data import Feed, Row, Template, four_tokens
+from kavaspec_runtime.device import DTYPES, device_of, scaler_for
+from kavaspec_runtime.evaluate import Exam, hold_against
+from kavaspec_runtime.lora import Lora, adapt
+from kavaspec_runtime.objectives import objective_for
+from kavaspec_runtime.objectives.objective import Models, Objective
+from kavaspec_runtime.optimizer import Recipe, Schedule, adamw, trainable
+from kavaspec_runtime.order import Order
+from kavaspec_runtime.randomness import seeded
+from kavaspec_runtime.settings import Settings
+from kavaspec_runtime.step import Trainer
+
+SCALE_ROWS = 64
+"""At most so many rows decide the scales of `objective.kv.normalise`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """When things happen."""
+
+    steps: int
+    last_step: int
+    """`steps`, or fewer for a smoke run; the schedule follows `steps`."""
+    global_batch: int
+    micro_batch: int
+    max_length: int
+    eval_every: int
+    log_every: int
+    checkpoint_every: int
+    keep: int
+    reproducibility: str
+    device_name: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Built:
+    """Everything that a run needs."""
+
+    trainer: Trainer
+    feed: Feed
+    exam: Exam
+    tokenizer: Any
+
+
+def plan_of(settings: Settings, here: Here) -> Plan:
+    """The numbers that the loop counts with, checked against each other."""
+    steps = settings.whole("train.steps")
+    plan = Plan(
+        steps=steps,
+        last_step=steps if here.stop_after is None else min(steps, here.stop_after),
+        global_batch=settings.whole("train.global_batch"),
+        micro_batch=settings.whole("train.micro_batch"),
+        max_length=settings.whole("data.max_length"),
+        eval_every=settings.whole("eval.every"),
+        log_every=settings.whole("logging.every"),
+        checkpoint_every=settings.whole("checkpoint.every"),
+        keep=settings.whole("checkpoint.keep"),
+        reproducibility=settings.text("train.reproducibility"),
+        device_name=settings.text("train.device"),
+        threads=settings.whole("train.threads"),
+    )
+    _one_process(settings)
+    _exact_batch(plan, settings.whole("train.accumulation"))
+    return plan
+
+
+def build(settings: Settings, here: Here) -> Built:
+    """All objects, with nothing trained yet.
+
+    Raises:
+        KavaError: 4 when a loaded model is not what was locked, 7 or 8 for data and files.
+    """
+    device = device_of(settings.text("train.device"), here.device_index)
+    objective = objective_for(settings.text("objective.kind")).of(settings)
+    tokenizer = load.tokenizer_of(_path(here.student or here.teacher, "student"))
+    feed, exam = data_of(settings, here, objective, tokenizer)
+    models = models_of(settings, here, objective, device)
+    _plain_head(models)
+    objective.checked(models)
+    sample = feed.order.rows(0)[:SCALE_ROWS]
+    # row by row: the scales must not depend on the micro-batch
+    objective = objective.measured(models, [feed.batch([row]).to(device) for row in sample])
+    return Built(
+        trainer=trainer_of(settings, models, objective), feed=feed, exam=exam, tokenizer=tokenizer
+    )
+
+
+# ---- data
+
+
+def data_of(
+    settings: Settings, here: Here, objective: Objective, tokenizer: Any
+) -> tuple[Feed, Exam]:
+    """Rows of both splits as tokens, and the order in which they are read."""
+    source = settings.text("data.source")
+    split, eval_split = settings.text("data.split"), settings.text("data.eval_split")
+    train_rows = read_rows(source, here.data, split)
+    eval_rows = read_rows(source, here.data, eval_split)
+    _same_data(settings, train_rows, eval_rows)
+    template = Template(
+        prompt=settings.text("data.prompt"),
+        completion=settings.text("data.completion"),
+        loss_on=settings.text("data.loss_on"),
+        max_length=settings.whole("data.max_length"),
+        tokenizer=tokenizer,
+    )
+    rows = tokenized(template, train_rows, f"{source} {split}")
+    judged = settings.whole("eval.rows"), settings.whole("eval.exact_match_rows")
+    held_out = tokenized(template, eval_rows[: max(judged)], f"{source} {eval_split}")
+    pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    micro_batch = settings.whole("train.micro_batch")
+    feed = Feed(
+        rows=rows,
+        order=Order(
+            lengths=[len(row.ids) for row in rows],
+            global_batch=settings.whole("train.global_batch"),
+            window=settings.whole("data.window"),
+            tail=settings.text("data.tail"),
+            seed=settings.whole("train.seed"),
+        ),
+        micro_batch=micro_batch,
+        pad_id=pad_id,
+        pad_to=template.max_length if objective.counts_padding else None,
+    )
+    exam = Exam(
+        rows=held_out[: judged[0]],
+        questions=held_out[: judged[1]],
+        max_new_tokens=settings.whole("eval.max_new_tokens"),
+        answer_after=settings.text("eval.answer_after"),
+        batch=micro_batch + micro_batch % 2,
+        tokenizer=tokenizer,
+        pad_id=pad_id,
+    )
+    hold_against(exam.questions, exam.answer_after)
+    return feed, exam
+
+
+def tokenized(template: Template, rows: list[Columns], name: str) -> list[Row]:
+    return [template.row(row, f"row {number} of {name}") for number, row in enumerate(rows)]
+
+
+def _same_data(settings: Settings, train_rows: list[Columns], eval_rows: list[Columns]) -> None:
+    from kavaspec.sources.digest import data_digest
+
+    locked = settings.text("data.digest")
+    found = data_digest(train_rows, eval_rows)
+    if found != locked and "data.digest" not in settings.provisional:
+        raise fail(
+            f"the data is {found}, the lock says {locked}",
+            Exit.DRIFT,
+            key="data.digest",
+            hint="bring back the rows that were locked, or run `kavaspec lock --refresh`",
+        )
+
+
+# ---- models
+
+
+def models_of(settings: Settings, here: Here, objective: Objective, device: torch.device) -> Models:
+    """Teacher, student and projector, each where it computes."""
+    load.quiet()
+    precision = DTYPES[settings.text("train.precision")]
+    student = student_of(settings, here, device)
+    teacher = teacher_of(settings, here, precision, device) if objective.needs_teacher else None
+    seed = settings.whole("train.seed")
+    with seeded(seed, "projector"):
+        projector = objective.projector().to(device, student.dtype)
+    with seeded(seed, "lora"):
+        adapt(student, lora_of(settings))
+    if settings.flag("train.gradient_checkpointing"):
+        keep_cache_while_checkpointing(student)
+    if settings.flag("train.compile"):
+        student.base_model.compile(dynamic=True)
+    return Models(
+        student=student, teacher=teacher, projector=projector, device=device, precision=precision
+    )
+
+
+def student_of(settings: Settings, here: Here, device: torch.device) -> Any:
+    """The student as it starts: from its weights, from the seed, or from the teacher's layers."""
+    dtype = DTYPES[settings.text("train.param_dtype")]
+    attention = settings.text("train.attention")
+    init = settings.text("model.student.init")
+    if init == "random":
+        return load.random(
+            _path(here.student, "student"),
+            seed=settings.whole("train.seed"),
+            dtype=dtype,
+            device=device,
+            attention=attention,
+        )
+    role = "teacher" if init == "teacher_layers" else "student"
+    whole = load.pretrained(
+        _path(here.teacher if init == "teacher_layers" else here.student, role),
+        role=role,
+        dtype=dtype,
+        device=device,
+        attention=attention,
+        quantization="none",
+    )
+    if init == "pretrained":
+        return whole
+    return load.with_layers(whole, settings.wholes("model.student.layers"), attention)
+
+
+def teacher_of(settings: Settings, here: Here, precision: torch.dtype, device: torch.device) -> Any:
+    """The teacher, frozen, in the precision that is computed in."""
+    on_cpu = settings.text("train.teacher_placement") == "cpu"
+    teacher = load.pretrained(
+        _path(here.teacher, "teacher"),
+        role="teacher",
+        dtype=precision,
+        device=torch.device("cpu") if on_cpu else device,
+        attention=settings.text("train.attention"),
+        quantization=settings.text("model.teacher.quantization"),
+    )
+    return teacher.eval().requires_grad_(requires_grad=False)
+
+
+def lora_of(settings: Settings) -> Lora:
+    return Lora(
+        rank=settings.whole("train.lora.rank"),
+        alpha=settings.number("train.lora.alpha"),
+        dropout=settings.number("train.lora.dropout"),
+        targets=settings.texts("train.lora.targets"),
+    )
+
+
+# ---- training
+
+
+def trainer_of(settings: Settings, models: Models, objective: Objective) -> Trainer:
+    """Optimizer, schedule and what else a step needs."""
+    weights = [*trainable(models.student).values(), *trainable(models.projector).values()]
+    return Trainer(
+        models=models,
+        objective=objective,
+        optimizer=adamw(models.student, models.projector, recipe_of(settings)),
+        scaler=scaler_for(models.precision, models.device),
+        weights=weights,
+        schedule=Schedule(
+            kind=settings.text("train.schedule"),
+            warmup_steps=settings.whole("train.warmup_steps"),
+            steps=settings.whole("train.steps"),
+            final=settings.number("train.final_learning_rate"),
+        ),
+        clip=settings.limit("train.clip"),
+        seed=settings.whole("train.seed"),
+    )
+
+
+def recipe_of(settings: Settings) -> Recipe:
+    return Recipe(
+        learning_rate=settings.number("train.learning_rate"),
+        projector_learning_rate=settings.number("train.projector_learning_rate"),
+        weight_decay=settings.number("train.weight_decay"),
+        beta1=settings.number("train.beta1"),
+        beta2=settings.number("train.beta2"),
+        epsilon=settings.number("train.epsilon"),
+        state_dtype=DTYPES[settings.text("train.optimizer_state_dtype")],
+    )
+
+
+# ---- refusals
+
+
+def _path(path: Any, role: str) -> Any:
+    if path is None:
+        raise fail(
+            f"the {role} was not found on this machine",
+            Exit.ENVIRONMENT,
+            key=f"model.{role}.source",
+            hint="check paths.models, or run `kavaspec fetch` where there is network",
+        )
+    return path
+
+
+def _one_process(settings: Settings) -> None:
+    world = settings.whole("train.world")
+    if world != 1:
+        raise fail(
+            f"train.world is {world}, this version trains with one process",
+            Exit.UNSATISFIABLE,
+            key="train.world",
+            hint="set train.world = 1 and lock again; the experiment stays the same",
+        )
+
+
+def _exact_batch(plan: Plan, accumulation: int) -> None:
+    if plan.micro_batch * accumulation != plan.global_batch:
+        raise fail(
+            f"train.micro_batch {plan.micro_batch} x train.accumulation {accumulation} x train.world 1 "
+            f"is {plan.micro_batch * accumulation}, train.global_batch is {plan.global_batch}",
+            Exit.UNSATISFIABLE,
+            key="train.micro_batch",
+            hint="the product has to be train.global_batch; lock again",
+        )
+
+
+@torch.no_grad()
+def _plain_head(models: Models) -> None:
+    """Logits are taken where there are labels, past the model's own forward: is that the same?"""
+    batch = four_tokens().to(models.device)
+    models.student.eval()
+    whole_NV = models.student(input_ids=batch.ids_BT).logits[:, :-1].flatten(0, 1).float()
+    ours_NV = logits_at(models.student, trunk(models.student, batch).hidden_BTC, batch.label_BT)
+    if not torch.allclose(whole_NV, ours_NV, rtol=1e-2, atol=1e-2):
+        raise fail(
+            f"{type(models.student).__name__} changes its logits after the vocabulary head "
+            "(soft-capping or scaling), which this version does not compute",
+            Exit.UNSATISFIABLE,
+            key="model.student.source",
+            hint="choose another student, such as one of the Qwen or Llama families",
+        )

@@ -1,0 +1,188 @@
+"""From rows of text to padded batches of tokens.
+
+    row      = prompt tokens + completion tokens + end-of-text, cut at max_length
+    batch    = rows, padded on the right to the longest of them
+    labels   = the tokens that the cross-entropy counts, each predicted from the token before it
+
+Shapes: B rows, T tokens.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kavaspec.errors import Exit, fail
+from kavaspec_runtime.order import Order
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One row of text as tokens."""
+
+    ids: tuple[int, ...]
+    first_label: int
+    """Tokens from here on are predicted; never 0, because nothing stands before token 0."""
+    prompt: tuple[int, ...]
+    """What the model is given when it has to answer by itself."""
+    completion: str
+
+    @property
+    def labels(self) -> int:
+        return max(len(self.ids) - self.first_label, 0)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Template:
+    """How a row becomes text, and text becomes tokens."""
+
+    prompt: str
+    completion: str
+    loss_on: str
+    max_length: int
+    tokenizer: Any
+
+    def row(self, columns: Mapping[str, object], place: str) -> Row:
+        """Tokens of one row; `place` names it in errors."""
+        completion = fill(self.completion, columns, place)
+        prompt = tuple(self.tokenizer(fill(self.prompt, columns, place))["input_ids"])
+        answer = tuple(self.tokenizer(completion, add_special_tokens=False)["input_ids"])
+        return Row(
+            ids=(prompt + answer + (self.tokenizer.eos_token_id,))[: self.max_length],
+            first_label=max(len(prompt), 1) if self.loss_on == "completion" else 1,
+            prompt=prompt,
+            completion=completion,
+        )
+
+
+def fill(template: str, columns: Mapping[str, object], place: str) -> str:
+    """The template with every `{column}` replaced. Other braces stay: data may be code."""
+
+    def column(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in columns:
+            raise fail(
+                f"{place} has no column {name}: it has {', '.join(sorted(columns))}",
+                Exit.UNSATISFIABLE,
+                key="data.prompt" if "{" + name + "}" in template else "data.completion",
+                hint="name one of its columns in data.prompt and data.completion",
+            )
+        return str(columns[name])
+
+    return re.sub(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", column, template)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Batch:
+    """Rows side by side."""
+
+    ids_BT: Tensor
+    mask_BT: Tensor
+    """True where there is a token, False where there is padding."""
+    label_BT: Tensor
+    """True where the token is to be predicted from the one before it."""
+    rows: tuple[int, ...]
+    """Which rows of the split these are."""
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(
+            ids_BT=self.ids_BT.to(device),
+            mask_BT=self.mask_BT.to(device),
+            label_BT=self.label_BT.to(device),
+            rows=self.rows,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """What the sums of a whole global batch are divided by; known before its first micro-batch."""
+
+    labels: int
+    tokens: int
+    """Non-padding tokens."""
+    places: int
+    """Tokens and padding, when every row is padded to the same length."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GlobalBatch:
+    """What one optimizer step consumes."""
+
+    micro: tuple[Batch, ...]
+    totals: Totals
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feed:
+    """Serves the global batch of any step."""
+
+    rows: Sequence[Row]
+    order: Order
+    micro_batch: int
+    pad_id: int
+    pad_to: int | None
+    """Pad every row to this length, or (None) to the longest of its micro-batch."""
+
+    def global_batch(self, step: int) -> GlobalBatch:
+        """What step `step` consumes; `step` counts from 0."""
+        numbers = self.order.rows(step)
+        size = self.micro_batch
+        parts = [numbers[i : i + size] for i in range(0, len(numbers), size)]
+        return GlobalBatch(
+            micro=tuple(self.batch(part) for part in parts),
+            totals=totals([self.rows[number] for number in numbers], self.pad_to),
+            rows=numbers,
+        )
+
+    def batch(self, numbers: Sequence[int]) -> Batch:
+        chosen = [self.rows[number] for number in numbers]
+        return pad(chosen, tuple(numbers), pad_id=self.pad_id, pad_to=self.pad_to)
+
+
+def totals(rows: Sequence[Row], pad_to: int | None) -> Totals:
+    tokens = sum(len(row.ids) for row in rows)
+    return Totals(
+        labels=sum(row.labels for row in rows),
+        tokens=tokens,
+        places=tokens if pad_to is None else pad_to * len(rows),
+    )
+
+
+def pad(rows: Sequence[Row], numbers: tuple[int, ...], *, pad_id: int, pad_to: int | None) -> Batch:
+    """Right padding: token t of every row has position t."""
+    lengths = torch.tensor([len(row.ids) for row in rows])
+    longest = int(lengths.max()) if pad_to is None else pad_to
+    ids_BT = torch.full((len(rows), longest), pad_id, dtype=torch.long)
+    for place, row in enumerate(rows):
+        ids_BT[place, : len(row.ids)] = torch.tensor(row.ids, dtype=torch.long)
+    place_T = torch.arange(longest)
+    mask_BT = place_T < lengths[:, None]
+    first_B = torch.tensor([row.first_label for row in rows])
+    return Batch(
+        ids_BT=ids_BT,
+        mask_BT=mask_BT,
+        label_BT=mask_BT & (place_T >= first_B[:, None]),
+        rows=numbers,
+    )
+
+
+def four_tokens() -> Batch:
+    """The smallest batch that shows a model's shapes."""
+    row = Row(ids=(0, 1, 2, 3), first_label=1, prompt=(), completion="")
+    return pad([row], (0,), pad_id=0, pad_to=None)
+
+
+def ids_digest(batch: GlobalBatch) -> str:
+    """SHA-256 over every token of a global batch, padding left out."""
+    digest = sha256()
+    for micro in batch.micro:
+        for ids_T, mask_T in zip(micro.ids_BT, micro.mask_BT, strict=True):
+            digest.update(repr(ids_T[mask_T].tolist()).encode())
+    return digest.hexdigest()

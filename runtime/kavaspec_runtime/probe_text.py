@@ -1,0 +1,51 @@
+"""The tokenizer as the trainer will use it: what it is, and how long rows are in its tokens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kavaspec.sources.digest import tokenizer_json_digest
+from kavaspec_runtime.data import Template
+from kavaspec_runtime.load import tokenizer_of
+from kavaspec_runtime.probe_answer import Answer, Refusal, seen
+
+LENGTHS = ("path", "prompt", "completion", "rows", "first")
+
+
+def describe(path: str) -> Answer:
+    """The tokenizer's digest, for models that keep it in another form than tokenizer.json."""
+    tokenizer = _tokenizer(path)
+    inside = getattr(tokenizer, "backend_tokenizer", None)
+    if inside is None:
+        raise Refusal(f"{type(tokenizer).__name__} has no tokenizer.json form")
+    evidence = f"{type(tokenizer).__name__} made from {Path(path).name}"
+    digest = tokenizer_json_digest(inside.to_str())
+    return {"facts": {"tokenizer": seen(digest, evidence)}, "not_found": []}
+
+
+def lengths(
+    path: str, prompt: str, completion: str, rows: Sequence[Mapping[str, object]], first: int
+) -> list[int]:
+    """Tokens of each row, uncut: prompt, completion and the end-of-text token.
+
+    `first` is the number of the first of these rows in its split, for messages.
+    """
+    template = Template(
+        prompt=prompt,
+        completion=completion,
+        loss_on="completion",
+        max_length=sys.maxsize,
+        tokenizer=_tokenizer(path),
+    )
+    return [
+        len(template.row(row, f"row {first + i} of the data").ids) for i, row in enumerate(rows)
+    ]
+
+
+@lru_cache(maxsize=4)
+def _tokenizer(path: str) -> Any:
+    return tokenizer_of(Path(path))

@@ -1,0 +1,396 @@
+"""A run, from a lock to a trained student.
+
+    claim the folder -> build -> (rehearse) -> (resume) -> step, step, ... -> evaluate -> export -> receipt
+
+Nothing is decided here: every number comes from the lock, every path from preflight.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.events import (
+    Checkpoint,
+    End,
+    Eval,
+    Event,
+    Log,
+    Metric,
+    Rehearsal,
+    Resume,
+    Run,
+    Step,
+)
+from kavaspec.lock.model import Here, Lock
+from kavaspec_runtime import checkpoint, digests
+from kavaspec_runtime.build import Built, Plan, build, plan_of
+from kavaspec_runtime.data import GlobalBatch, Row, pad, totals
+from kavaspec_runtime.device import computing, device_of, synchronize, title
+from kavaspec_runtime.evaluate import exact_match, held_out
+from kavaspec_runtime.export import export
+from kavaspec_runtime.folder import Folder, claimed
+from kavaspec_runtime.memory import forget_peak, is_out_of_memory, no_memory, peak_bytes
+from kavaspec_runtime.optimizer import moments, set_moments, trainable
+from kavaspec_runtime.proof import look_ahead, prove
+from kavaspec_runtime.receipt import Outcome, write_receipt
+from kavaspec_runtime.settings import Settings
+from kavaspec_runtime.step import Done, NotFiniteError, Trainer, take_step
+
+METRICS = (
+    Metric(name="loss", better="down"),
+    Metric(name="ce", unit="nats", better="down"),
+    Metric(name="kv", better="down"),
+    Metric(name="cosine", better="up"),
+    Metric(name="learning_rate"),
+    Metric(name="grad_norm"),
+    Metric(name="step_ms", unit="ms", better="down"),
+    Metric(name="tokens_per_s", unit="tokens/s", better="up"),
+    Metric(name="memory_bytes", unit="bytes", better="down"),
+)
+
+Emit = Callable[[Event], None]
+Stop = Callable[[], str | None]
+
+
+def run(lock: Lock, here: Here, emit: Emit, stop: Stop) -> End:
+    """Train what `lock` says, on `here.target`, in `here.run_folder`.
+
+    `emit` is given every event. `stop` is asked after each optimizer step; a reason means: save and
+    leave. The last event is the returned `End`; its status is `failed` for a loss that is not a
+    number.
+
+    Raises:
+        KavaError: before the first event when the folder is refused (8); after an `End` with status
+            `failed` for anything else that a user can mend.
+    """
+    settings = Settings.of(lock, here.target)
+    plan = plan_of(settings, here)
+    device = device_of(plan.device_name, here.device_index)
+    with (
+        claimed(here) as folder,
+        computing(threads=plan.threads, reproducibility=plan.reproducibility, device=device),
+    ):
+        attempt = Attempt(
+            lock=lock,
+            here=here,
+            settings=settings,
+            plan=plan,
+            folder=folder,
+            emit=emit,
+            device=device,
+        )
+        return attempt.ended(stop)
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a run is."""
+
+    step: int
+    """Optimizer steps done."""
+    tokens: int
+    """Non-padding tokens that the student has read."""
+    saved_step: int | None
+    """Of the newest checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """One process's work on a run."""
+
+    lock: Lock
+    here: Here
+    settings: Settings
+    plan: Plan
+    folder: Folder
+    emit: Emit
+    device: torch.device
+
+    def ended(self, stop: Stop) -> End:
+        """Do the work; whatever happens, the last event is an `End`."""
+        at = Progress(step=0, tokens=0, saved_step=None)
+        try:
+            end = self.worked(stop, at)
+        except NotFiniteError as error:
+            end = self._end("failed", self._not_finite(error, at), at, {})
+        except BaseException as error:
+            # everything, also Ctrl-C: whoever follows the events must learn that this is over
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self._say_end(self._end(status, _reason(error), at, {}))
+            raise
+        self._say_end(end)
+        return end
+
+    def worked(self, stop: Stop, at: Progress) -> End:
+        """The story of a run."""
+        rehearsed = self.rehearse() if self.here.rehearse else None
+        found, skipped = checkpoint.newest(self.folder.checkpoints)
+        at.step = 0 if found is None else found.step
+        self._say_run(at)
+        for one in skipped:
+            self._warn(f"checkpoint {one.path.name} is skipped: {one.because}")
+        if rehearsed is not None:
+            self.emit(rehearsed)
+        built = build(self.settings, self.here)
+        if found is not None:
+            self.resume(built, found, at)
+        digests.cut(self.folder.digests, at.step)
+        forget_peak(self.device)
+        reason = self.train(built, stop, at)
+        if reason is not None:
+            return self._end("interrupted", reason, at, {})
+        return self.finish(built, at, None if rehearsed is None else rehearsed.peak_bytes)
+
+    # ---- before training
+
+    def rehearse(self) -> Rehearsal:
+        """One optimizer step at the longest shape, on objects that are thrown away."""
+        started_s = time.monotonic()
+        forget_peak(self.device)
+        failed = self._rehearsed_badly()
+        if failed:  # outside of `except`, whose traceback holds the tensors alive
+            raise no_memory(
+                f"in the rehearsal ({self.plan.max_length} tokens a row)",
+                self.plan.micro_batch,
+                self.device,
+                Exit.DRIFT,
+            )
+        peak = peak_bytes(self.device)
+        forget_peak(self.device)
+        return Rehearsal(
+            micro_batch=self.plan.micro_batch,
+            length=self.plan.max_length,
+            peak_bytes=peak,
+            seconds=time.monotonic() - started_s,
+        )
+
+    def _rehearsed_badly(self) -> bool:
+        try:
+            built = build(self.settings, self.here)
+            take_step(built.trainer, 0, longest(self.plan, built.feed.pad_id))
+            synchronize(self.device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return True
+        return False
+
+    def resume(self, built: Built, found: checkpoint.Saved, at: Progress) -> None:
+        """Put the saved state into the new objects, and prove it before anything is trained."""
+        tensors, state = checkpoint.load(found.path)
+        if state.kx != self.here.kx:
+            raise fail(
+                f"checkpoint {found.path.name} is of another experiment: {state.kx}, this lock is {self.here.kx}",
+                Exit.ENVIRONMENT,
+                hint="start with `--run NAME`",
+            )
+        restore(built.trainer, tensors, state)
+        proof = prove(
+            state, look_ahead(built.trainer, built.feed, state.step), self.plan.reproducibility
+        )
+        at.step, at.tokens, at.saved_step = state.step, state.tokens, state.step
+        path = found.path.relative_to(self.folder.path).as_posix()
+        self.emit(Resume(step=state.step, path=path, proof=proof))
+
+    # ---- training
+
+    def train(self, built: Built, stop: Stop, at: Progress) -> str | None:
+        """All steps that are left; the reason when asked to stop before the last."""
+        while at.step < self.plan.last_step:
+            self.step(built, at)
+            last = at.step == self.plan.last_step
+            if self.plan.eval_every and at.step % self.plan.eval_every == 0 and not last:
+                numbers = held_out(built.trainer.models, built.trainer.objective, built.exam)
+                self.emit(Eval(step=at.step, metrics=numbers))
+            reason = None if last else stop()
+            if last or reason is not None or at.step % self.plan.checkpoint_every == 0:
+                self.save(built, at)
+            if reason is not None:
+                return reason
+        return None
+
+    def step(self, built: Built, at: Progress) -> None:
+        started_s = time.perf_counter()
+        batch = built.feed.global_batch(at.step)
+        try:
+            done = take_step(built.trainer, at.step, batch)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise no_memory(
+                f"in step {at.step + 1}", self.plan.micro_batch, self.device, Exit.FAILED
+            ) from error
+        synchronize(self.device)
+        seconds = time.perf_counter() - started_s
+        at.step += 1
+        at.tokens += batch.totals.tokens
+        digests.append(self.folder.digests, digests.line(at.step, done.loss, done.grad_norm))
+        if at.step % self.plan.log_every == 0 or at.step == self.plan.last_step:
+            self._say_step(done, batch, seconds, at)
+
+    def save(self, built: Built, at: Progress) -> None:
+        """A checkpoint of the state after `at.step` steps, unless there is one."""
+        if at.saved_step == at.step:
+            return
+        started_s = time.monotonic()
+        ahead = look_ahead(built.trainer, built.feed, at.step)
+        state = checkpoint.State(
+            step=at.step,
+            tokens=at.tokens,
+            kx=self.here.kx,
+            kn=self.here.kn,
+            next_batch=ahead.next_batch,
+            next_loss=ahead.next_loss,
+            scaler=None if built.trainer.scaler is None else built.trainer.scaler.state_dict(),
+        )
+        saved = checkpoint.save(self.folder.checkpoints, tensors_of(built.trainer), state)
+        checkpoint.prune(self.folder.checkpoints, self.plan.keep)
+        at.saved_step = at.step
+        self.emit(
+            Checkpoint(
+                step=at.step,
+                path=saved.path.relative_to(self.folder.path).as_posix(),
+                bytes=saved.bytes,
+                seconds=time.monotonic() - started_s,
+            )
+        )
+
+    # ---- after training
+
+    def finish(self, built: Built, at: Progress, rehearsed_bytes: int | None) -> End:
+        """The last evaluation, the export and the receipt."""
+        peak = peak_bytes(self.device)
+        models = built.trainer.models
+        result = held_out(models, built.trainer.objective, built.exam)
+        result |= exact_match(models, built.exam)
+        self.emit(Eval(step=at.step, metrics=result))
+        exported = export(models, built.tokenizer, self.folder)
+        outcome = Outcome(
+            steps=at.step,
+            tokens=at.tokens,
+            exported=exported,
+            peak_bytes=peak,
+            rehearsed_bytes=rehearsed_bytes,
+            result=result,
+        )
+        write_receipt(self.folder, self.lock, self.here, outcome)
+        return self._end("finished", f"all {at.step} steps are done", at, result)
+
+    # ---- what is said
+
+    def _say_run(self, at: Progress) -> None:
+        self.emit(
+            Run(
+                name=self.settings.text("name"),
+                target=self.here.target,
+                kx=self.here.kx,
+                kn=self.here.kn,
+                attempt=self.folder.attempt,
+                first_step=at.step,
+                total_steps=self.plan.last_step,
+                global_batch=self.plan.global_batch,
+                pid=_pid(),
+                device=title(self.plan.device_name, self.device, self.plan.threads),
+                metrics=METRICS,
+            )
+        )
+
+    def _say_step(self, done: Done, batch: GlobalBatch, seconds: float, at: Progress) -> None:
+        metrics = {
+            "loss": done.loss,
+            **done.metrics,
+            "learning_rate": done.learning_rate,
+            "grad_norm": done.grad_norm,
+            "step_ms": seconds * 1000,
+            "tokens_per_s": batch.totals.tokens / seconds,
+            "memory_bytes": float(peak_bytes(self.device)),
+        }
+        self.emit(Step(step=at.step, tokens=at.tokens, metrics=metrics))
+
+    def _warn(self, message: str) -> None:
+        self.emit(Log(level="warning", message=message))
+
+    def _end(self, status: str, reason: str, at: Progress, result: Mapping[str, float]) -> End:
+        return End(status=status, reason=reason, step=at.step, result=result)  # type: ignore[arg-type]  # one of three literals
+
+    def _say_end(self, end: End) -> None:
+        try:
+            self.emit(end)
+        except OSError:
+            # the disk that is full may be the one that the events go to; the error itself is raised
+            if end.status == "finished":
+                raise
+
+    def _not_finite(self, error: NotFiniteError, at: Progress) -> str:
+        safe = (
+            "no checkpoint was written yet"
+            if at.saved_step is None
+            else f"step {at.saved_step} is safe"
+        )
+        rows = ", ".join(str(row) for row in error.rows)
+        return (
+            f"step {at.step + 1}: the {error.what} is {error.value}; nothing was updated and {safe}. "
+            f"Rows of {self.settings.text('data.split')}, counted from 0: {rows}"
+        )
+
+
+def longest(plan: Plan, pad_id: int) -> GlobalBatch:
+    """One micro-batch of rows of the greatest length, every token a label."""
+    ids = tuple(place % 4 for place in range(plan.max_length))
+    row = Row(ids=ids, first_label=1, prompt=(), completion="")
+    rows = [row] * plan.micro_batch
+    numbers = tuple(range(plan.micro_batch))
+    batch = pad(rows, numbers, pad_id=pad_id, pad_to=None)
+    return GlobalBatch(micro=(batch,), totals=totals(rows, None), rows=numbers)
+
+
+def tensors_of(trainer: Trainer) -> dict[str, dict[str, torch.Tensor]]:
+    """What a checkpoint keeps: weights that learn, and the optimizer's moments."""
+    student, projector = trainable(trainer.models.student), trainable(trainer.models.projector)
+    return {
+        "student": dict(student),
+        "projector": dict(projector),
+        "optimizer": moments(trainer.optimizer, _named(trainer)),
+    }
+
+
+@torch.no_grad()
+def restore(
+    trainer: Trainer, tensors: Mapping[str, Mapping[str, torch.Tensor]], state: checkpoint.State
+) -> None:
+    """The inverse of `tensors_of`, in place."""
+    for part, module in (
+        ("student", trainer.models.student),
+        ("projector", trainer.models.projector),
+    ):
+        for name, weight in trainable(module).items():
+            weight.copy_(tensors[part][name])
+    set_moments(trainer.optimizer, _named(trainer), tensors["optimizer"])
+    if trainer.scaler is not None and state.scaler is not None:
+        trainer.scaler.load_state_dict(dict(state.scaler))
+
+
+def _named(trainer: Trainer) -> dict[str, torch.nn.Parameter]:
+    student, projector = trainable(trainer.models.student), trainable(trainer.models.projector)
+    return {f"student.{name}": weight for name, weight in student.items()} | {
+        f"projector.{name}": weight for name, weight in projector.items()
+    }
+
+
+def _pid() -> int:
+    import os
+
+    return os.getpid()
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, KavaError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped at once (Ctrl-C)"
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,53 @@
+"""Shared by all tests: specs and facts as short as they can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from kavaspec.facts.model import Fact
+from kavaspec.plain import freeze
+
+SPEC = """\
+name = "demo"
+
+[model.teacher]
+source = "builtin:tiny-teacher"
+
+[model.student]
+source = "builtin:tiny-student"
+init = "random"
+
+[data]
+source = "builtin:arithmetic"
+
+[train]
+steps = 20
+"""
+"""The shortest spec that needs a teacher."""
+
+
+@pytest.fixture
+def spec_text() -> str:
+    return SPEC
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder with the short spec in it, as the working directory."""
+    (tmp_path / "kava.toml").write_text(SPEC, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for name in ("KAVA_DATA_PATH", "KAVA_MODEL_PATH", "KAVA_OUTPUT_PATH", "KAVA_CACHE_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
+
+
+def facts(values: Mapping[str, object], *, how: str = "measured") -> dict[str, Fact]:
+    """Facts with these values, all known the same way."""
+    return {
+        name: Fact(value=freeze(value), how=how, probe="test@1")  # type: ignore[arg-type]
+        for name, value in values.items()
+    }

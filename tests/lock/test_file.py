@@ -1,0 +1,182 @@
+"""kava.lock: the same bytes everywhere, read alike by every YAML library, and never silently wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from kavaspec.errors import Exit, KavaError
+from kavaspec.lock.file import lock_text, parse_lock, read_lock, write_lock
+from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
+from kavaspec.plain import Plain, freeze, same
+
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(codec="utf-8"), max_size=20)
+    | st.sampled_from(
+        "yes No on null ~ 1e5 0x1F 0o17 1_000 12:30:45 1-12:00:00 2024-01-01 .5 1. = << - -1 "
+        "24x2x64 sha256:00ff $KAVA_DATA_PATH /scratch/$USER ./data key: a#b 'q' {a} [b] %x @y `z` &a *b !c |d >e".split()
+    )
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=6), inner, max_size=3),
+    max_leaves=6,
+).map(freeze)
+
+
+def lock_of(value: Plain, **changes: object) -> Lock:
+    block = Block(value=value, by="precision@1", inputs=freeze({"train.device": value}))  # type: ignore[arg-type]
+    fact = LockedFact(value=value, how="measured", probe="cpu@1", of={})
+    content = {
+        "version": LOCK_VERSION,
+        "set": {},
+        "facts": {"fact.data.rows": fact},
+        "experiment": {"train.seed": block},
+        "targets": {"here": Target(facts={"fact.cpu.cores": fact}, decisions={"train.threads": block})},
+    }
+    return Lock(**{**content, **changes})  # type: ignore[arg-type]
+
+
+PLAIN_LOCK = lock_text(lock_of(1, set={"train.steps": 3}))
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back(value: Plain):
+    text = lock_text(lock_of(value))
+    lock = parse_lock(text, "kava.lock")
+    assert same(lock.experiment["train.seed"].value, value)
+    assert same(lock.experiment["train.seed"].inputs["train.device"], value)
+    assert same(lock.targets["here"].facts["fact.cpu.cores"].value, value)
+    assert lock_text(lock) == text
+
+
+@given(VALUES)
+def test_every_yaml_library_reads_the_same(value: Plain):
+    """PyYAML knows YAML 1.1, where `no` is false and `12:30:45` is 45045; ruamel knows 1.2."""
+    text = lock_text(lock_of(value))
+    for load in (yaml.safe_load, YAML(typ="safe", pure=True).load, YAML(typ="safe").load):
+        assert same(freeze(load(text)["experiment"]["train.seed"]["value"]), value)
+
+
+def test_the_text_of_a_lock():
+    assert PLAIN_LOCK == Path(__file__).with_name("small.lock").read_text(encoding="utf-8")
+
+
+@given(st.data())
+def test_any_change_of_one_character_of_a_value_is_noticed(data: st.DataObject):
+    """Outside of comments and layout, no edit passes: it is a broken lock or reads as the same."""
+    at = data.draw(st.integers(PLAIN_LOCK.index("set:"), len(PLAIN_LOCK) - 2))
+    new = data.draw(st.sampled_from("019abz \"'{}[]:,#\n-"))
+    text = PLAIN_LOCK[:at] + new + PLAIN_LOCK[at + 1 :]
+    try:
+        lock = parse_lock(text, "kava.lock")
+    except KavaError as error:
+        assert error.exit_code == Exit.BROKEN
+    else:
+        assert lock_text(lock) == PLAIN_LOCK
+
+
+@pytest.mark.parametrize("size", range(0, len(PLAIN_LOCK) - 1, 7))
+def test_a_lock_that_was_cut_is_broken_unless_it_ends_a_block(size: int):
+    try:
+        lock = parse_lock(PLAIN_LOCK[:size], "kava.lock")
+    except KavaError as error:
+        assert error.exit_code == Exit.BROKEN
+    else:
+        assert PLAIN_LOCK.startswith(lock_text(lock).rstrip("\n"))
+
+
+def problem(text: str) -> tuple[str, int]:
+    with pytest.raises(KavaError) as caught:
+        parse_lock(text, "kava.lock")
+    first = caught.value.problems[0]
+    assert first.exit == Exit.BROKEN
+    assert first.where is not None
+    return first.message, first.where.line
+
+
+def test_a_value_edited_by_hand_is_named():
+    text = PLAIN_LOCK.replace("value: 1\n", "value: 2\n", 1)
+    assert problem(text) == ("train.seed was edited by hand: its seal does not fit", 14)
+
+
+def test_an_edited_value_says_where_to_put_it_instead():
+    with pytest.raises(KavaError) as caught:
+        parse_lock(PLAIN_LOCK.replace("value: 1\n", "value: 2\n", 1), "kava.lock")
+    assert caught.value.problems[0].hint == (
+        "put it in kava.toml instead and run `kavaspec lock`; or restore it with "
+        "`git checkout kava.lock`, or derive it again with `kavaspec lock`"
+    )
+
+
+def test_every_edited_block_is_reported_at_once():
+    text = PLAIN_LOCK.replace("value: 1", "value: 2")
+    with pytest.raises(KavaError) as caught:
+        parse_lock(text, "kava.lock")
+    assert [item.message.partition(" was")[0] for item in caught.value.problems] == [
+        "fact.data.rows",
+        "train.seed",
+        "fact.cpu.cores",
+        "train.threads",
+    ]
+
+
+def test_a_block_moved_to_another_key_does_not_fit():
+    text = PLAIN_LOCK.replace("train.seed", "train.steps")
+    assert problem(text)[0] == "train.steps was edited by hand: its seal does not fit"
+
+
+def test_an_unknown_version_is_not_touched():
+    text = PLAIN_LOCK.replace("lock_version: 1", "lock_version: 3")
+    assert problem(text) == ("lock_version is 3; this kavaspec reads version 1", 2)
+
+
+def test_conflict_markers_are_called_by_their_name():
+    text = PLAIN_LOCK.replace("experiment:\n", "<<<<<<< HEAD\nexperiment:\n=======\n>>>>>>> b\n")
+    assert problem(text) == ("this lock has an unresolved merge conflict", 12)
+
+
+def test_a_lock_that_was_cut_says_so():
+    assert problem(PLAIN_LOCK[: PLAIN_LOCK.index("targets:")]) == ("the lock ends early: it has no targets", 18)
+    assert problem(PLAIN_LOCK[:-8])[0] == "the lock ends early: its last line is cut"
+
+
+def test_line_ends_of_windows_change_nothing():
+    assert parse_lock(PLAIN_LOCK.replace("\n", "\r\n"), "kava.lock") == parse_lock(PLAIN_LOCK, "kava.lock")
+
+
+def test_something_else_is_not_a_lock():
+    assert problem("a: 1\n") == ("this is not a kava.lock: it has no lock_version", 1)
+    assert problem("") == ("this is not a kava.lock: it has no lock_version", 1)
+    assert problem("\x00\n")[0].startswith("this is not YAML: ")
+
+
+def test_a_write_that_fails_leaves_the_old_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "kava.lock"
+    path.write_text("old", encoding="utf-8")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(KavaError, match="No space left on device") as caught:
+        write_lock(path, PLAIN_LOCK)
+    assert caught.value.exit_code == Exit.ENVIRONMENT
+    assert path.read_text(encoding="utf-8") == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["kava.lock"]
+
+
+def test_a_missing_lock_says_how_to_make_one(tmp_path: Path):
+    with pytest.raises(KavaError) as caught:
+        read_lock(tmp_path / "kava.lock")
+    assert (caught.value.exit_code, caught.value.problems[0].hint) == (8, "make it: kavaspec lock")

@@ -1,0 +1,70 @@
+"""A run folder, followed: its newest state, and what time it is where the run writes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kavaspec_tui.follow import Follower
+from kavaspec_tui.state import State, fold
+from kavaspec_tui.status import Status, status
+
+EVENTS = "events.jsonl"
+
+
+class Live:
+    """Brings `state` up to date whenever it is asked to. Never writes to the folder."""
+
+    def __init__(self, run_folder: Path) -> None:
+        self.folder = run_folder
+        self.follower = Follower(run_folder / EVENTS)
+        self.state = State()
+        self.catching_up = False
+        """The file holds more than was read so far."""
+        self._clock_lead_s = 0.0
+
+    def poll(self, budget_s: float = 0.03) -> bool:
+        """Read news for at most about `budget_s`; whether there was any."""
+        stop, changed = time.monotonic() + budget_s, False
+        while True:
+            news = self.follower.poll()
+            if news.restarted:
+                self.state = State()
+            self.state = fold(self.state, news.lines)
+            self._see_clock(bool(news.lines) and not news.more and not self.catching_up)
+            self.catching_up = news.more
+            changed |= bool(news.lines) or news.restarted
+            if not news.more or time.monotonic() >= stop:
+                return changed
+
+    def read_all(self) -> State:
+        """Everything that the file holds now."""
+        self.poll(budget_s=float("inf"))
+        return self.state
+
+    def _see_clock(self, arrived_just_now: bool) -> None:
+        """The writer may sit on another host with another clock: what arrives while we watch
+        was written now; what was there before tells only that the clock is not behind it."""
+        if self.state.last_t is None:
+            return
+        lead = self.state.last_t - time.time()
+        if arrived_just_now and self._watched:
+            self._clock_lead_s = lead
+        else:
+            self._clock_lead_s = max(self._clock_lead_s, lead)
+        self._watched = True
+
+    _watched = False
+
+    def now(self) -> float:
+        """Seconds since 1970 on the writer's clock, as well as it is known."""
+        return time.time() + self._clock_lead_s
+
+    def status(self) -> Status:
+        """Where the run stands now."""
+        return status(self.state, self.now())
+
+    @property
+    def read_share(self) -> float:
+        """How much of the file was read, from 0 to 1."""
+        return self.follower.offset / self.follower.size if self.follower.size else 1.0

@@ -1,0 +1,1 @@
+"""One place each: decisions, a run, and what opens over them."""

@@ -1,0 +1,262 @@
+"""What was measured, as columns of numbers: a million steps, any stretch of them in microseconds.
+
+    Curve            the rows that one State sees: immutable, O(1) to append to, O(1) to cut
+     └─ Columns      shared and append-only: step, tokens, elapsed_s, and one Column per metric
+         └─ Column   values, and the smallest and largest of every 64 of them
+
+A Curve owns the first `rows` rows of its Columns. Two Curves may share Columns; when the older one
+is extended, it copies its rows first. A resume goes back to a checkpoint: the Curve is cut there,
+and the newest attempt wins.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+BLOCK = 64
+NAN = math.nan
+Axis: TypeAlias = Literal["step", "tokens", "time"]
+AXES: tuple[Axis, ...] = ("step", "tokens", "time")
+Extent: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One step, as a curve keeps it."""
+
+    step: int
+    tokens: int
+    elapsed_s: float
+    metrics: Mapping[str, float]
+
+
+class Column:
+    """Numbers in order. Not a number and the infinities are holes: kept as NaN, drawn as gaps."""
+
+    __slots__ = ("_high", "_low", "holes", "values")
+
+    def __init__(self, values: Iterable[float] = ()) -> None:
+        self.values = array("d")
+        self.holes = 0
+        self._low, self._high = array("d"), array("d")
+        self.extend(values)
+
+    def extend(self, values: Iterable[float]) -> None:
+        """Append, and bring the blocks up to date."""
+        for value in values:
+            finite = math.isfinite(value)
+            self.holes += not finite
+            self.values.append(value if finite else NAN)
+        while len(self.values) >= BLOCK * (len(self._low) + 1):
+            start = BLOCK * len(self._low)
+            block = self._finite(start, start + BLOCK)
+            self._low.append(min(block, default=math.inf))
+            self._high.append(max(block, default=-math.inf))
+
+    def extent(self, start: int, stop: int) -> Extent | None:
+        """Smallest and largest finite value of `values[start:stop]`."""
+        first, last = -(-start // BLOCK), stop // BLOCK
+        if first >= last:
+            return _extent(self._finite(start, stop))
+        edges = self._finite(start, first * BLOCK) + self._finite(last * BLOCK, stop)
+        low = min(*self._low[first:last], *edges, math.inf)
+        high = max(*self._high[first:last], *edges, -math.inf)
+        return (low, high) if low <= high else None
+
+    def _finite(self, start: int, stop: int) -> array[float]:
+        part = self.values[start:stop]
+        return part if not self.holes else array("d", [v for v in part if not math.isnan(v)])
+
+
+def _extent(values: Sequence[float]) -> Extent | None:
+    return (min(values), max(values)) if values else None
+
+
+@dataclass(slots=True)
+class Marks:
+    """Where the rows of a column lie on the three x-axes; none of them ever falls."""
+
+    step: array[float] = field(default_factory=lambda: array("d"))
+    tokens: array[float] = field(default_factory=lambda: array("d"))
+    time: array[float] = field(default_factory=lambda: array("d"))
+
+    def add(self, row: Sample) -> None:
+        """Append one row; a clock or counter that goes back stands still instead."""
+        self.step.append(row.step)
+        self.tokens.append(max(row.tokens, self.tokens[-1] if self.tokens else -math.inf))
+        self.time.append(max(row.elapsed_s, self.time[-1] if self.time else -math.inf))
+
+    def head(self, rows: int) -> Marks:
+        """A copy of the first rows."""
+        return Marks(self.step[:rows], self.tokens[:rows], self.time[:rows])
+
+    def on(self, axis: Axis) -> array[float]:
+        """The numbers of one axis."""
+        return {"step": self.step, "tokens": self.tokens, "time": self.time}[axis]
+
+
+class Smooth:
+    """Debiased exponential mean of the raw values, continued as the column grows.
+
+    It sees every sample, so zoom and drawing do not change it. Holes are skipped and stay holes.
+    """
+
+    __slots__ = ("_mean", "_weight", "alpha", "column")
+
+    def __init__(self, alpha: float) -> None:
+        self.alpha, self.column = alpha, Column()
+        self._mean = self._weight = 0.0
+
+    def follow(self, values: array[float]) -> Column:
+        """The mean at each of `values`, which starts with those seen before."""
+        keep, take = self.alpha, 1.0 - self.alpha
+        mean, weight, means = self._mean, self._weight, []
+        for value in values[len(self.column.values) :]:
+            if not math.isnan(value):
+                mean, weight = keep * mean + take * value, keep * weight + take
+                means.append(mean / weight)
+            else:
+                means.append(NAN)
+        self._mean, self._weight = mean, weight
+        self.column.extend(means)
+        return self.column
+
+
+@dataclass(slots=True)
+class Metric:
+    """One column and its place on the x-axes. Dense metrics share the marks of all rows."""
+
+    marks: Marks
+    column: Column
+    smooth: Smooth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """The part of one metric that a State may see: the first `rows` rows."""
+
+    marks: Marks
+    column: Column
+    rows: int
+    _metric: Metric
+
+    def x(self, axis: Axis) -> array[float]:
+        """Places of the rows. May be longer than `rows`."""
+        return self.marks.on(axis)
+
+    @property
+    def last(self) -> float:
+        """The newest value; NaN when it was not a number."""
+        return self.column.values[self.rows - 1]
+
+    def smoothed(self, alpha: float) -> Series:
+        """The same rows, smoothed. Computed once and continued; only the last `alpha` is kept."""
+        if self._metric.smooth is None or self._metric.smooth.alpha != alpha:
+            self._metric.smooth = Smooth(alpha)
+        column = self._metric.smooth.follow(self.column.values)
+        return Series(self.marks, column, self.rows, self._metric)
+
+    def at_step(self, step: float) -> int:
+        """The row that was newest after `step` steps."""
+        return max(0, min(bisect_right(self.marks.step, step, 0, self.rows), self.rows) - 1)
+
+
+class Columns:
+    """Append-only storage of many rows; only `Curve` writes to it."""
+
+    __slots__ = ("marks", "metrics")
+
+    def __init__(self) -> None:
+        self.marks = Marks()
+        self.metrics: dict[str, Metric] = {}
+
+    def add(self, row: Sample) -> None:
+        """Append one row. A metric that skips a row gets marks of its own from then on."""
+        before = len(self.marks.step)
+        self.marks.add(row)
+        for name, value in row.metrics.items():
+            metric = self.metrics.get(name)
+            if metric is None:
+                marks = self.marks if before == 0 else Marks()
+                metric = self.metrics[name] = Metric(marks, Column())
+            if metric.marks is self.marks and len(metric.column.values) < before:
+                metric.marks = self.marks.head(len(metric.column.values))
+            if metric.marks is not self.marks:
+                metric.marks.add(row)
+            metric.column.extend((value,))
+
+    def head(self, rows: int) -> Columns:
+        """A copy of the first rows."""
+        copy = Columns()
+        copy.marks = self.marks.head(rows)
+        for name, metric in self.metrics.items():
+            kept = self.rows_of(metric, rows)
+            if kept:
+                shared = metric.marks is self.marks
+                marks = copy.marks if shared and kept == rows else metric.marks.head(kept)
+                copy.metrics[name] = Metric(marks, Column(metric.column.values[:kept]))
+        return copy
+
+    def rows_of(self, metric: Metric, rows: int) -> int:
+        """How many rows a metric has among the first `rows` of all."""
+        if rows == 0:
+            return 0
+        if metric.marks is self.marks:
+            return min(rows, len(metric.column.values))
+        return bisect_right(metric.marks.step, self.marks.step[rows - 1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """An immutable view of the first `rows` rows."""
+
+    columns: Columns = field(default_factory=Columns)
+    rows: int = 0
+
+    def add(self, more: Iterable[Sample]) -> Curve:
+        """The same rows and `more`; where `more` goes back to an earlier step, it replaces."""
+        curve = self
+        for row in more:
+            if curve.rows and row.step <= curve.columns.marks.step[curve.rows - 1]:
+                curve = curve.before(row.step)
+            if len(curve.columns.marks.step) != curve.rows:
+                curve = Curve(curve.columns.head(curve.rows), curve.rows)
+            curve.columns.add(row)
+            curve = Curve(curve.columns, curve.rows + 1)
+        return curve
+
+    def before(self, step: int) -> Curve:
+        """Only the rows of earlier steps."""
+        return Curve(self.columns, bisect_left(self.columns.marks.step, step, 0, self.rows))
+
+    def series(self, name: str) -> Series | None:
+        """One metric, or None when no row has it."""
+        metric = self.columns.metrics.get(name)
+        rows = 0 if metric is None else self.columns.rows_of(metric, self.rows)
+        return (
+            None
+            if metric is None or not rows
+            else Series(metric.marks, metric.column, rows, metric)
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every metric that has a value, in order of appearance."""
+        return tuple(
+            n for n, m in self.columns.metrics.items() if self.columns.rows_of(m, self.rows)
+        )
+
+    def latest(self) -> dict[str, float]:
+        """The newest value of every metric."""
+        found = {name: self.series(name) for name in self.names}
+        return {name: series.last for name, series in found.items() if series is not None}
+
+    @property
+    def steps(self) -> Sequence[float]:
+        """The step of every row."""
+        return self.columns.marks.step[: self.rows]

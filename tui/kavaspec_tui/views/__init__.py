@@ -1,0 +1,1 @@
+"""Pure functions from what is known to lines of text, shared by screens, plain mode and tests."""

@@ -1,0 +1,106 @@
+"""A widget made of rows whose pieces have roles; a tick repaints only the rows that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from kavaspec_tui.rows import ROLES, Role, Row, fit, text_of, to_ascii
+
+
+class Painted(Widget):
+    """Shows `rows`. Colours belong to roles and come from the theme."""
+
+    COMPONENT_CLASSES = {f"role--{role}" for role in ROLES}  # noqa: RUF012  # Textual's own form
+    DEFAULT_CSS = """
+    Painted { height: 1fr; width: 1fr; }
+    Painted > .role--text { color: $foreground; }
+    Painted > .role--faint { color: $text-muted; }
+    Painted > .role--title { color: $foreground; text-style: bold; }
+    Painted > .role--value { color: $foreground; }
+    Painted > .role--key { color: $foreground; text-style: bold; }
+    Painted > .role--good { color: $success; text-style: bold; }
+    Painted > .role--warn { color: $warning; }
+    Painted > .role--bad { color: $error; text-style: bold; }
+    Painted > .role--mark { color: $primary; }
+    Painted > .role--axis { color: $text-muted; }
+    Painted > .role--raw { color: $raw-curve; }
+    Painted > .role--smooth { color: $accent; text-style: bold; }
+    Painted > .role--cursor { text-style: reverse; }
+    Painted > .role--rule { color: $primary; }
+    Painted > .role--bar { color: $accent; }
+    Painted > .role--track { color: $track; }
+    Painted.-mono > .role--raw { text-style: dim; }
+    Painted.-mono > .role--faint { text-style: dim; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.rows: list[Row] = []
+        self._strips: list[Strip] = []
+        self._colours: dict[Role, Style] = {}
+
+    @property
+    def ascii_only(self) -> bool:
+        """Whether the terminal knows nothing else; told by the app."""
+        return bool(getattr(self.app, "ascii_only", False))
+
+    def on_mount(self) -> None:
+        self.set_class(self.app.no_color, "-mono")
+        self.app.theme_changed_signal.subscribe(self, lambda _theme: self._recolour())
+
+    def _recolour(self) -> None:
+        self._colours = {}
+        self._strips = []
+        self.show(self.rows)
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Make these the rows; only the ones that differ are sent to the terminal."""
+        self.rows = list(rows)
+        width, height = self.content_size
+        new = [self._strip(row, width) for row in self.rows[:height]]
+        old, self._strips = self._strips, new
+        if len(old) != len(new) or not self.is_mounted:
+            self.refresh()
+            return
+        left, top = self.gutter.left, self.gutter.top
+        changed = [
+            Region(left, top + y, width, 1)
+            for y, pair in enumerate(zip(old, new, strict=True))
+            if pair[0] != pair[1]
+        ]
+        if changed:
+            self.refresh(*changed)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the content, as Textual asks for it."""
+        if y < len(self._strips):
+            return self._strips[y]
+        return Strip.blank(self.content_size.width, self.rich_style)
+
+    def _strip(self, row: Row, width: int) -> Strip:
+        pieces = fit(row, width)
+        if self.ascii_only:
+            pieces = to_ascii(pieces)
+        return Strip([Segment(text, self._colour(role)) for text, role in pieces], width)
+
+    def _colour(self, role: Role) -> Style:
+        if role not in self._colours:
+            own = self.get_component_rich_style(f"role--{role}", partial=True)
+            self._colours[role] = self.rich_style + own
+        return self._colours[role]
+
+    def notify_style_update(self) -> None:
+        """The colours may have changed (theme, focus)."""
+        super().notify_style_update()
+        self._colours = {}
+
+    @property
+    def plain_text(self) -> str:
+        """What is shown, for copying."""
+        return "\n".join(text_of(row).rstrip() for row in self.rows)
