@@ -6,12 +6,12 @@ load the spec ─▶ recall what the old lock observed ─▶ derive ─▶ obse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kavaspec.errors import Exit, KavaError, Problem
-from kavaspec.facts.model import Fact, Facts, Observation
+from kavaspec.facts.model import UNMEASURED, Fact, Facts, Observation
 from kavaspec.facts.observe import (
     ExperimentRequest,
     observe_experiment,
@@ -68,9 +68,9 @@ def compile_lock(
     previous = _previous(lock_path)
     experiment, targets = _recalled(spec, previous, project, refresh=refresh)
     derived = derive(spec, experiment, targets, not_found={})
-    observed = _observe(spec, derived, project, only=only, report=report)
+    observed = _observe(spec, derived, experiment, project, only=only, report=report)
     if observed:
-        experiment = {**observed[""].facts, **experiment}
+        experiment = {**observed[""].facts, **_measured(experiment)}
         targets = {
             name: {**observed[name].facts, **facts} if name in observed else facts
             for name, facts in targets.items()
@@ -94,13 +94,18 @@ def compile_lock(
     )
 
 
-def experiment_request(spec: Spec, project: Project) -> ExperimentRequest:
+def experiment_request(
+    spec: Spec, project: Project, needed: Collection[str], report: Report
+) -> ExperimentRequest:
     """Which models and data to look at, and where they lie on this machine.
 
+    A source that is not here and about which no `needed` fact is asked is passed over.
+
     Raises:
-        KavaError: exit 8 with every source that was not found.
+        KavaError: exit 8 with every source that was needed and not found.
     """
     problems: list[Problem] = []
+    absent: set[str] = set()
 
     def find(role: str, what: What) -> Path | None:
         places = places_here(spec, "data" if what == "data" else "models")
@@ -109,24 +114,32 @@ def experiment_request(spec: Spec, project: Project) -> ExperimentRequest:
         try:
             return project.find(source, what, revision=revision, places=places)
         except KavaError as error:
-            problems.extend(_at(spec, f"{role}.source", problem) for problem in error.problems)
+            absent.add(role)
+            if any(fact.startswith(f"fact.{role.rpartition('.')[2]}.") for fact in needed):
+                problems.extend(_at(spec, f"{role}.source", problem) for problem in error.problems)
+            else:
+                report(f"{source} is not here: what kava.toml says about it is taken as it is")
             return None
 
     teacher, student = find("model.teacher", "model"), find("model.student", "model")
     data = find("data", "data")
     if problems:
         raise KavaError(*problems)
+
+    def source(role: str) -> str | None:
+        return None if role in absent else _text(spec, f"{role}.source")
+
     layers = _literal(spec, "model.student.layers")
     return ExperimentRequest(
-        teacher_source=_text(spec, "model.teacher.source"),
+        teacher_source=source("model.teacher"),
         teacher_path=teacher,
         teacher_revision=_text(spec, "model.teacher.revision"),
-        student_source=_text(spec, "model.student.source"),
+        student_source=source("model.student"),
         student_path=student,
         student_revision=_text(spec, "model.student.revision"),
         student_init=str(_literal(spec, "model.student.init")),
-        student_layers=tuple(layers) if isinstance(layers, tuple) else None,  # type: ignore[arg-type]
-        data_source=str(_literal(spec, "data.source")),
+        student_layers=tuple(layers) if isinstance(layers, tuple) else None,
+        data_source=source("data"),
         data_path=data,
         data_revision=_text(spec, "data.revision"),
         split=str(_literal(spec, "data.split")),
@@ -195,8 +208,18 @@ def _fact_file(spec: Spec, name: str, path: str, project: Project) -> Facts:
         ) from None
 
 
+def _measured(facts: Facts) -> Facts:
+    return {name: fact for name, fact in facts.items() if fact.how not in UNMEASURED}
+
+
 def _observe(
-    spec: Spec, derived: Derived, project: Project, *, only: Sequence[str], report: Report
+    spec: Spec,
+    derived: Derived,
+    experiment: Facts,
+    project: Project,
+    *,
+    only: Sequence[str],
+    report: Report,
 ) -> dict[str, Observation]:
     """Look at what is wanted and not known: the models and data, and this machine."""
     machines = [
@@ -204,17 +227,31 @@ def _observe(
         for name, target in spec.targets.items()
         if target.facts is None and (derived.wanted[name] or name in only)
     ]
-    if not derived.wanted[""] and not machines:
+    request = _request_if_needed(spec, derived, experiment, project, report)
+    if request is None and not machines:
         return {}
     seen: dict[str, Observation] = {"": Observation(facts={})}
     with torch_child(project.env) as child:  # torch is imported once, for all questions
-        if derived.wanted[""]:
-            request = experiment_request(spec, project)
+        if request is not None:
             seen[""] = observe_experiment(request, report=report, child=child, env=project.env)
         if machines:
             here = observe_machine(env=project.env, report=report, child=child)
             seen |= dict.fromkeys(machines, here)
     return seen
+
+
+def _request_if_needed(
+    spec: Spec, derived: Derived, experiment: Facts, project: Project, report: Report
+) -> ExperimentRequest | None:
+    """Facts are missing, or nobody measured them yet and this machine may have the files."""
+    if derived.wanted[""]:
+        return experiment_request(spec, project, derived.needed, report)
+    if len(_measured(experiment)) < len(experiment):
+        try:
+            return experiment_request(spec, project, _measured(experiment), report)
+        except KavaError:
+            return None  # the files are not here: what is recorded stays, and stays provisional
+    return None
 
 
 def _at(spec: Spec, key: str, problem: Problem) -> Problem:

@@ -90,12 +90,12 @@ def uses(source: str) -> tuple[str, ...]:
 
 def _asked(spec: Spec, key: str, target: str, decision: Decision) -> str:
     if decision.by == "set":
-        return "--set on the command line"
+        return "set on the command line"
     where = spec.where(key, target)
     if where is not None:
-        return f"{where.path}:{where.line}:{where.column}"
+        return f"asked for at {where.path}:{where.line}:{where.column}"
     if decision.by.startswith("preset"):
-        return f"objective.preset ({decision.by})"
+        return "from objective.preset"
     return "left out of kava.toml"
 
 

@@ -34,7 +34,7 @@ class Explanation:
     unit: str
     because: str
     asked: str
-    """Where the spec asked for it: `kava.toml:15:1`, `left out`, `--set`."""
+    """Where it was asked for: `asked for at kava.toml:15:1`, `left out of kava.toml`."""
     terms: tuple[Term, ...] = ()
     sources: tuple[Source, ...] = ()
     rejected: tuple[Rejected, ...] = ()

@@ -67,7 +67,7 @@ def show(value: Plain) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple | list):
-        return "[" + ", ".join(_runs([show(item) for item in value])) + "]"
+        return f"[{_range(value) or ', '.join(_runs([show(item) for item in value]))}]"
     return repr(value)
 
 
@@ -82,6 +82,15 @@ def toml(value: Plain) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     return repr(value)
+
+
+def _range(items: Sequence[Plain]) -> str | None:
+    """`0..27` for whole numbers that count up by one; None for anything else, or a few."""
+    numbers = [item for item in items if isinstance(item, int) and not isinstance(item, bool)]
+    if len(numbers) < 4 or len(numbers) < len(items):
+        return None
+    counts_up = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return f"{numbers[0]}..{numbers[-1]}" if counts_up else None
 
 
 def _runs(items: list[str]) -> list[str]:

@@ -32,10 +32,16 @@ class Resolution:
     facts_wanted: frozenset[str]
     """Facts that rules ask for. Those that are known travel in the lock; those that are not are a
     request: `lock` observes them and resolves again."""
+    facts_needed: frozenset[str]
+    """Those of them that are unknown and without which a key cannot be decided."""
 
 
 NOTHING = Resolution(
-    decisions=MappingProxyType({}), problems=(), undecided=frozenset(), facts_wanted=frozenset()
+    decisions=MappingProxyType({}),
+    problems=(),
+    undecided=frozenset(),
+    facts_wanted=frozenset(),
+    facts_needed=frozenset(),
 )
 
 
@@ -59,6 +65,7 @@ def resolve(
     new: dict[str, Decision] = {}
     problems: list[Problem] = []
     wanted: set[str] = set()
+    needed: set[str] = set()
     undecided = set(base.undecided)
     for key in order(by_key, asked):
         rule = by_key.get(key)
@@ -69,6 +76,7 @@ def resolve(
         if undecided & set(rule.inputs.values()):
             undecided.add(key)  # its cause is reported where it arose
             continue
+        needed |= _blocking(rule, facts)
         result = _decide(rule, asked[key], known, facts, not_found)
         if isinstance(result, Problem):
             problems.append(result)
@@ -80,6 +88,7 @@ def resolve(
         problems=tuple(problems),
         undecided=frozenset(undecided),
         facts_wanted=frozenset(wanted),
+        facts_needed=frozenset(needed),
     )
 
 
@@ -171,6 +180,16 @@ def _decide(
         inputs=MappingProxyType(dict(sorted(inputs.items()))),
         provisional=decision.provisional or _provisional(inputs, known, facts),
     )
+
+
+def _blocking(rule: Rule, facts: Facts) -> set[str]:
+    """Facts that the rule cannot do without and that nobody knows."""
+    optional = _optional_parameters(rule.decide)
+    return {
+        source
+        for name, source in rule.inputs.items()
+        if source.startswith("fact.") and source not in facts and name not in optional
+    }
 
 
 def _provisional(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ from kavaspec.plain import show
 
 if TYPE_CHECKING:
     from kavaspec.compile import Compiled
+    from kavaspec.decision import Decision
 
 
 def command(
@@ -90,35 +91,49 @@ def _print(
 
 
 def _decisions(compiled: Compiled, at: Shell, *, all_keys: bool) -> Iterator[str]:
-    """One line for each decision that is not a plain default: the experiment, then each target."""
+    """One line for each decision that is not a plain default: the experiment, then each target.
+
+    A further target shows only what differs from the first.
+    """
     lock, decided = compiled.derived.lock, compiled.derived.decisions
-    some = next(iter(decided))
-    sections = [("experiment", some, lock.experiment)]
-    sections += [
-        (f"target {name}", name, target.decisions) for name, target in lock.targets.items()
+    first = next(iter(decided))
+    yield from _section("experiment", lock.experiment, decided[first], at, all_keys=all_keys)
+    for name, target in lock.targets.items():
+        title, shown = f"target {name}", list(target.decisions)
+        if name != first:
+            title += f", where it differs from {first}"
+            shown = [key for key in shown if decided[name][key].value != decided[first][key].value]
+        yield from _section(title, shown, decided[name], at, all_keys=all_keys)
+
+
+def _section(
+    title: str,
+    shown: Iterable[str],
+    decisions: Mapping[str, Decision],
+    at: Shell,
+    *,
+    all_keys: bool,
+) -> Iterator[str]:
+    told = {key: decisions[key] for key in shown}
+    quiet = {key for key, it in told.items() if it.by.startswith("default") and not all_keys}
+    rows = [
+        (
+            f" {'?' if decision.provisional else ' '} {key}",
+            clip(show(decision.value), 34),
+            _tier(key),
+            decision.because,
+        )
+        for key, decision in told.items()
+        if key not in quiet
     ]
-    for title, name, blocks in sections:
-        hidden = 0
-        rows = []
-        for key in blocks:
-            decision = decided[name][key]
-            if decision.by.startswith("default") and not all_keys:
-                hidden += 1
-                continue
-            mark = "?" if decision.provisional else " "
-            rows.append(
-                (f" {mark} {key}", clip(show(decision.value), 34), _tier(key), decision.because)
-            )
-        yield at.out(title, "bold", "cyan")
-        yield from table(rows, at.width)
-        if any(row[0].startswith(" ?") for row in rows):
-            yield at.out(
-                "   ? provisional: rests on something nobody measured; `run` confirms or stops",
-                "dim",
-            )
-        if hidden:
-            yield at.out(f"   and {hidden} keys at their default (--all shows them)", "dim")
-        yield ""
+    yield at.out(title, "bold", "cyan")
+    yield from table(rows, at.width)
+    if any(decision.provisional for key, decision in told.items() if key not in quiet):
+        note = "? provisional: rests on something nobody measured; `run` confirms it or stops"
+        yield at.out(f"   {note}", "dim")
+    if quiet:
+        yield at.out(f"   and {len(quiet)} keys at their default (--all shows them)", "dim")
+    yield ""
 
 
 def _tier(key: str) -> str:

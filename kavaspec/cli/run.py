@@ -125,7 +125,8 @@ def _conclude(end: End, here: Here, at: Shell, *, as_json: bool) -> int:
         return code
     if end.result:
         at.out.line()
-        for line in table([(name, f"{value:.4f}") for name, value in end.result.items()], at.width):
+        rows = [(RESULTS.get(name, name), f"{value:.4f}") for name, value in _sorted(end.result)]
+        for line in table(rows, at.width):
             at.out.line(f"  {line}")
         at.out.line()
     at.out.line(f"{end.status} after step {end.step}: {end.reason}")
@@ -133,6 +134,23 @@ def _conclude(end: End, here: Here, at: Shell, *, as_json: bool) -> int:
     if end.status == "interrupted":
         at.out.line("go on: the same command with --resume")
     return code
+
+
+RESULTS = {
+    "exact_match": "exact match on held-out problems",
+    "ce": "cross-entropy, held out",
+    "cosine": "cosine to the teacher",
+    "cosine_shuffled": "cosine to a teacher that read another row",
+    "cosine_centred": "cosine without the mean",
+    "cosine_constant": "cosine of a constant guess",
+    "relative_variance": "relative variance of the student",
+}
+"""The final table, in this order: the task first, then the cosine and what makes it readable."""
+
+
+def _sorted(result: Mapping[str, float]) -> list[tuple[str, float]]:
+    order = [*RESULTS, *result]
+    return sorted(result.items(), key=lambda item: order.index(item[0]))
 
 
 def _beside_dashboard(here: Here, at: Shell) -> int:

@@ -48,7 +48,7 @@ def explanation_lines(it: Explanation, pen: Pen) -> Iterator[str]:
     """The explanation as text, most important first."""
     yield pen(headline(it), "bold") + (f"  {it.unit}" if it.unit else "")
     yield f"  because  {it.because}"
-    yield f"  tier     {it.tier}, by {it.by}, asked at {it.asked}"
+    yield f"  tier     {it.tier}, by {it.by}, {it.asked}"
     if it.provisional:
         yield pen(f"  provisional: {it.provisional}", "yellow")
     if it.terms:

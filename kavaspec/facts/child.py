@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Self
 
 from kavaspec.facts.probe import NoAnswer
 
@@ -79,11 +80,14 @@ class TorchChild:
             if stream is not None:
                 _close(stream)
 
-    def __enter__(self) -> TorchChild:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -102,7 +106,9 @@ class TorchChild:
             assert self._process.stdout is not None
             self._lines = queue.SimpleQueue()
             reader = threading.Thread(
-                target=_read, args=(self._process.stdout, self._lines), daemon=True
+                target=_read,
+                args=(self._process.stdout, self._lines),
+                daemon=True,
             )
             reader.start()
         return self._process
@@ -115,7 +121,9 @@ class TorchChild:
         self._errors.seek(0)
         said = self._errors.read().decode("utf-8", "replace").strip().splitlines()
         self.close()
-        return f"the process that uses torch ended with {code}: {said[-1] if said else 'no message'}"
+        return (
+            f"the process that uses torch ended with {code}: {said[-1] if said else 'no message'}"
+        )
 
 
 def environment(env: Mapping[str, str]) -> dict[str, str]:
@@ -148,7 +156,5 @@ def _read(stream: IO[str], lines: queue.SimpleQueue[str | None]) -> None:
 
 
 def _close(stream: IO[str] | IO[bytes]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the rest of a question that nobody read any more
         stream.close()
-    except OSError:  # the rest of a question that nobody read any more
-        pass

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kavaspec.facts.model import Observation
-from kavaspec.facts.models import about, has_any_tokenizer, refused
+from kavaspec.facts.models import about, refused
 from kavaspec.facts.probe import Child, Missing, NoAnswer, Seen, sign
 from kavaspec.facts.wanted import ExperimentRequest
-from kavaspec.sources.digest import data_digest
+from kavaspec.sources.digest import data_digest, has_tokenizer
 from kavaspec.sources.locate import revision_of
 from kavaspec.sources.rows import read_rows
 
@@ -25,7 +25,9 @@ Row = Mapping[str, object]
 
 
 def observe_data(
-    wanted: ExperimentRequest, child: Child, report: Callable[[str], None]
+    wanted: ExperimentRequest,
+    child: Child,
+    report: Callable[[str], None],
 ) -> Observation:
     """Every fact about the data.
 
@@ -70,12 +72,15 @@ def quantiles(counts: Sequence[int]) -> dict[str, int]:
 
 
 def _lengths(
-    wanted: ExperimentRequest, rows: Sequence[Row], child: Child, report: Callable[[str], None]
+    wanted: ExperimentRequest,
+    rows: Sequence[Row],
+    child: Child,
+    report: Callable[[str], None],
 ) -> Seen | Missing:
     """Measured with the student's tokenizer; assumed where there is none."""
     if wanted.student_source is None and wanted.student_init != "teacher_layers":
         return Missing(because="no student is named, whose tokens could be counted")
-    if not has_any_tokenizer(wanted.path("student")):
+    if not has_tokenizer(wanted.path("student")):
         assumed = dict.fromkeys(QUANTILES, ASSUMED_TOKENS)
         evidence = f"no tokenizer beside the student's config: {ASSUMED_TOKENS} tokens assumed"
         return Seen(value=assumed, evidence=evidence, how="assumed")
@@ -91,7 +96,10 @@ def _lengths(
 
 
 def _count(
-    wanted: ExperimentRequest, rows: Sequence[Row], first: int, child: Child
+    wanted: ExperimentRequest,
+    rows: Sequence[Row],
+    first: int,
+    child: Child,
 ) -> list[int] | Missing:
     question = {
         "ask": "lengths",

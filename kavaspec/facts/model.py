@@ -9,7 +9,13 @@ from typing import Literal, TypeAlias
 from kavaspec.plain import Plain
 
 How: TypeAlias = Literal[
-    "measured", "scheduler", "derived", "estimated", "declared", "override", "assumed"
+    "measured",
+    "scheduler",
+    "derived",
+    "estimated",
+    "declared",
+    "override",
+    "assumed",
 ]
 
 TRUST: tuple[How, ...] = (

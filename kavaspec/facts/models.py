@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kavaspec.errors import Exit, KavaError, Problem
-from kavaspec.facts.model import Facts, Observation
+from kavaspec.facts.model import Fact, Facts, NotFound, Observation
 from kavaspec.facts.probe import Child, Missing, NoAnswer, Seen, sign
 from kavaspec.facts.wanted import ExperimentRequest, Role
 from kavaspec.plain import Plain
@@ -19,13 +19,16 @@ from kavaspec.sources.locate import revision_of
 FILES_PROBE, CONFIG_PROBE, LAYOUT_PROBE = "model_files@1", "model_config@1", "kv_layout@1"
 SHAPE = ("parameters", "vocab_size", "max_length", "architecture")
 TIMEOUT_S = 300
+LARGE_BYTES = 2**28
+"""Hashing more than this takes long enough to say so."""
 ONLY_CONFIG = "only config.json is here: no weights to hash"
-# what tokenizers are kept in beside tokenizer.json: transformers makes a tokenizer.json of them
-_OTHER_TOKENIZERS = ("tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "merges.txt")
 
 
 def observe_model(
-    role: Role, wanted: ExperimentRequest, child: Child, report: Callable[[str], None]
+    role: Role,
+    wanted: ExperimentRequest,
+    child: Child,
+    report: Callable[[str], None],
 ) -> Observation:
     """Every fact about a model that has files of its own.
 
@@ -40,17 +43,18 @@ def observe_model(
             digest.read_config(path)  # the clearest message for a folder that is no model
         report(f"looking at the {role}'s architecture ...")
         shape = _shape(role, path, None, child)
-        tokenizer = _tokenizer(path, child)
         files = {
-            "digest": _digest(role, path, tokenizer, with_weights=with_weights, report=report),
-            "tokenizer": tokenizer,
+            "digest": _digest(role, path, with_weights=with_weights, report=report),
+            "tokenizer": _tokenizer(path, child),
             "revision": _revision(path),
         }
     return _signed(role, files, shape, of)
 
 
 def observe_part_of_teacher(
-    wanted: ExperimentRequest, teacher: Facts, child: Child
+    wanted: ExperimentRequest,
+    teacher: Facts,
+    child: Child,
 ) -> Observation:
     """Every fact about a student that is some layers of its teacher.
 
@@ -66,7 +70,9 @@ def observe_part_of_teacher(
     files["digest"] = Missing(because="the teacher's digest is not known")
     if whole is not None:
         value = digest.layers_digest(str(whole.value), layers)
-        files["digest"] = Seen(value=value, how=whole.how, evidence=f"layers of it: {whole.evidence}")
+        files["digest"] = Seen(
+            value=value, how=whole.how, evidence=f"layers of it: {whole.evidence}"
+        )
     return _signed("student", files, shape, wanted.of_student())
 
 
@@ -77,17 +83,23 @@ def _signed(
     of: Mapping[str, Plain],
 ) -> Observation:
     """The facts under their full names, each signed by what saw it."""
-    facts, not_found = {}, []
+    facts: dict[str, Fact] = {}
+    not_found: list[NotFound] = []
     for name, item in {**files, **shape}.items():
         by_config = CONFIG_PROBE if name in SHAPE else LAYOUT_PROBE
-        signed = sign(FILES_PROBE if name in files else by_config, {f"fact.{role}.{name}": item}, of=of)
+        signed = sign(
+            FILES_PROBE if name in files else by_config, {f"fact.{role}.{name}": item}, of=of
+        )
         facts |= signed.facts
         not_found += signed.not_found
     return Observation(facts=facts, not_found=tuple(not_found))
 
 
 def _shape(
-    role: Role, path: Path, layers: tuple[int, ...] | None, child: Child
+    role: Role,
+    path: Path,
+    layers: tuple[int, ...] | None,
+    child: Child,
 ) -> dict[str, Seen | Missing]:
     """What the config says, by a forward pass without weights."""
     names = (*SHAPE, "kv_layout")
@@ -107,43 +119,32 @@ def _shape(
     return shape
 
 
-def _digest(
-    role: Role,
-    path: Path,
-    tokenizer: Seen | Missing,
-    *,
-    with_weights: bool,
-    report: Callable[[str], None],
-) -> Seen:
+def _digest(role: Role, path: Path, *, with_weights: bool, report: Callable[[str], None]) -> Seen:
     if not with_weights:
         evidence = "config and tokenizer; the weights are drawn from train.seed"
-        return Seen(value=_of_files(path, tokenizer, weights=False), evidence=evidence)
+        return Seen(value=digest.model_digest(path, weights=False), evidence=evidence)
     if not digest.has_weights(path):
         return Seen(value=digest.config_digest(path), evidence=ONLY_CONFIG, how="declared")
     size = digest.weights_bytes(path)
-    if size > 2**28:
+    if size > LARGE_BYTES:
         report(f"hashing the {role}'s weights ({size / 1e9:.1f} GB) ...")
-    evidence = f"{size} bytes of weights"
-    return Seen(value=_of_files(path, tokenizer, weights=True), evidence=evidence)
-
-
-def _of_files(path: Path, tokenizer: Seen | Missing, *, weights: bool) -> str:
-    known = str(tokenizer.value) if isinstance(tokenizer, Seen) else None
-    return digest.model_digest(path, weights=weights, tokenizer=known)
+    value = digest.model_digest(path, weights=True)
+    return Seen(value=value, evidence=f"{size} bytes of weights")
 
 
 def _tokenizer(path: Path, child: Child) -> Seen | Missing:
     """From tokenizer.json without torch; from any other form through transformers."""
-    if not _is_gguf(path) and digest.has_tokenizer(path):
+    if (path / "tokenizer.json").is_file():
         return Seen(value=digest.tokenizer_digest(path), evidence="tokenizer.json")
-    if not has_any_tokenizer(path):
+    if not digest.has_tokenizer(path):
         return Missing(
             because="there is no tokenizer beside config.json",
             hint="Bring the whole model: weights, config.json and tokenizer.json.",
         )
     try:
         answer: Mapping[str, Any] = child.ask(
-            {"ask": "tokenizer", "path": str(path)}, timeout_s=TIMEOUT_S
+            {"ask": "tokenizer", "path": str(path)},
+            timeout_s=TIMEOUT_S,
         )
     except NoAnswer as error:
         return Missing(because=error.because, hint=error.hint)
@@ -151,12 +152,6 @@ def _tokenizer(path: Path, child: Child) -> Seen | Missing:
         return Missing(because=answer["error"], hint=answer.get("hint"))
     fact = answer["facts"]["tokenizer"]
     return Seen(value=fact["value"], evidence=fact["evidence"])
-
-
-def has_any_tokenizer(path: Path) -> bool:
-    """Whether there is a tokenizer in any form that transformers reads."""
-    names = ("tokenizer.json", *_OTHER_TOKENIZERS)
-    return _is_gguf(path) or any((path / name).is_file() for name in names)
 
 
 def _revision(path: Path) -> Seen:
@@ -180,7 +175,9 @@ def _is_gguf(path: Path) -> bool:
 def refused(answer: Mapping[str, Any], what: str, path: Path | None, key: str) -> KavaError:
     """The child's refusal as an error that carries the key it is about."""
     key = answer.get("key") or key
-    code = Exit(answer.get("exit") or (Exit.UNSATISFIABLE if answer.get("key") else Exit.ENVIRONMENT))
+    code = Exit(
+        answer.get("exit") or (Exit.UNSATISFIABLE if answer.get("key") else Exit.ENVIRONMENT)
+    )
     message = f"{what}: {answer['error']}" + (f" ({path})" if path else "")
     return KavaError(Problem(message=message, exit=code, key=key, hint=answer.get("hint")))
 

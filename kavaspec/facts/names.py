@@ -22,7 +22,7 @@ _TYPES: Mapping[Type, str] = MappingProxyType(
         "ints": "a list of whole numbers",
         "table": "a list of pairs of whole numbers",
         "counts": "a table of whole numbers",
-    }
+    },
 )
 
 
@@ -68,7 +68,9 @@ def _fits(type: Type, value: Plain) -> bool:
         return all(isinstance(item, str) for item in value)
     if type == "ints":
         return all(_is_int(item) for item in value)
-    return all(isinstance(row, tuple | list) and len(row) == 2 and all(map(_is_int, row)) for row in value)
+    return all(
+        isinstance(row, tuple | list) and len(row) == 2 and all(map(_is_int, row)) for row in value
+    )
 
 
 def _is_int(value: object) -> bool:
@@ -76,7 +78,11 @@ def _is_int(value: object) -> bool:
 
 
 def _machine(
-    type: Type, meaning: str, *, unit: str = "", one_of: tuple[str, ...] = ()
+    type: Type,
+    meaning: str,
+    *,
+    unit: str = "",
+    one_of: tuple[str, ...] = (),
 ) -> FactKind:
     return FactKind(type=type, meaning=meaning, unit=unit, one_of=one_of, scope="machine")
 
@@ -92,11 +98,15 @@ _MACHINE = {
     "fact.python.version": _machine("text", "minor version of Python"),
     "fact.cpu.model": _machine("text", "name of the processor"),
     "fact.cpu.cores": _machine(
-        "int", "cores that this process may use: affinity and cgroup, not the host", unit="cores"
+        "int",
+        "cores that this process may use: affinity and cgroup, not the host",
+        unit="cores",
     ),
     "fact.cpu.features": _machine("texts", "instructions that decide about 16-bit arithmetic"),
     "fact.memory.total_bytes": _machine(
-        "int", "memory that this process may use: the machine's, or the cgroup's limit", unit="bytes"
+        "int",
+        "memory that this process may use: the machine's, or the cgroup's limit",
+        unit="bytes",
     ),
     "fact.gpu.vendor": _machine("text", "who made the cards", one_of=("nvidia", "amd", "apple")),
     "fact.gpu.name": _machine("text", "name of the first card"),
@@ -109,33 +119,46 @@ _MACHINE = {
     "fact.gpu.unified": _machine("bool", "whether the card shares its memory with the CPU"),
     "fact.torch.version": _machine("text", "version of torch, without the build tag"),
     "fact.torch.backend": _machine(
-        "text", "what the installed torch was built for", one_of=("cuda", "rocm", "mps", "cpu")
+        "text",
+        "what the installed torch was built for",
+        one_of=("cuda", "rocm", "mps", "cpu"),
     ),
     "fact.torch.arch_list": _machine("texts", "cards that the installed torch has kernels for"),
     "fact.torch.accelerator": _machine(
-        "text", "where a kernel really ran; none where no card can be used", one_of=("cuda", "rocm", "mps")
+        "text",
+        "where a kernel really ran; none where no card can be used",
+        one_of=("cuda", "rocm", "mps"),
     ),
     "fact.transformers.version": _machine("text", "version of transformers"),
     "fact.canary.bfloat16": _machine(
-        "text", "a small training step in bfloat16 against float32", one_of=_CANARY
+        "text",
+        "a small training step in bfloat16 against float32",
+        one_of=_CANARY,
     ),
     "fact.canary.float16": _machine(
-        "text", "a small training step in float16 against float32", one_of=_CANARY
+        "text",
+        "a small training step in float16 against float32",
+        one_of=_CANARY,
     ),
     "fact.env.*": _machine("text", "whether this environment variable is set", one_of=("set",)),
     "fact.disk.places": _machine("texts", "scratch folders that exist and can be written"),
     "fact.disk.free_gib": _machine("counts", "free space of each place", unit="GiB"),
     "fact.scheduler.kind": _machine(
-        "text", "who started this job", one_of=("slurm", "pbs", "sge", "lsf", "kubernetes")
+        "text",
+        "who started this job",
+        one_of=("slurm", "pbs", "sge", "lsf", "kubernetes"),
     ),
     "fact.scheduler.nodes": _machine("int", "nodes of this job", unit="nodes"),
     "fact.scheduler.gpus_per_node": _machine("int", "GPUs of this job on one node", unit="GPUs"),
     "fact.scheduler.cpus": _machine("int", "cores of this job on one node", unit="cores"),
-    "fact.scheduler.memory_bytes": _machine("int", "host memory of this job on one node", unit="bytes"),
+    "fact.scheduler.memory_bytes": _machine(
+        "int", "host memory of this job on one node", unit="bytes"
+    ),
     "fact.scheduler.walltime_s": _machine("int", "time limit of this job", unit="seconds"),
     "fact.scheduler.partition": _machine("text", "partition or queue of this job"),
     "fact.memory.batch_table": _machine(
-        "table", "rows per micro-batch from this much memory on, as [bytes, rows]"
+        "table",
+        "rows per micro-batch from this much memory on, as [bytes, rows]",
     ),
 }
 
@@ -151,13 +174,17 @@ _MODEL = {
 }
 
 _DATA = {
-    "fact.data.digest": _experiment("text", "what the data is: SHA-256 over the rows of both splits"),
+    "fact.data.digest": _experiment(
+        "text", "what the data is: SHA-256 over the rows of both splits"
+    ),
     "fact.data.revision": _experiment("text", "commit of the data set on the hub"),
     "fact.data.rows": _experiment("int", "rows to train on", unit="rows"),
     "fact.data.eval_rows": _experiment("int", "held-out rows", unit="rows"),
     "fact.data.columns": _experiment("texts", "columns that every row has"),
     "fact.data.token_lengths": _experiment(
-        "counts", "quantiles of the length of a row in the student's tokens", unit="tokens"
+        "counts",
+        "quantiles of the length of a row in the student's tokens",
+        unit="tokens",
     ),
 }
 

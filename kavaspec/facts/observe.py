@@ -80,7 +80,8 @@ def observe_experiment(
 
 
 def torch_child(
-    env: Mapping[str, str], child: Child | None = None
+    env: Mapping[str, str],
+    child: Child | None = None,
 ) -> AbstractContextManager[Child]:
     """A child process for one or more observations; one that exists is used and left running."""
     return nullcontext(child) if child is not None else TorchChild(env)
@@ -97,7 +98,9 @@ def look(probe: Probe, machine: Machine) -> Observation:
         return probe.observe(machine)
     # probes meet drivers and systems of every kind: one that fails must not hide what others saw
     except Exception as error:  # noqa: BLE001
-        return all_missing(probe.id, probe.facts, f"the probe failed: {type(error).__name__}: {error}")
+        return all_missing(
+            probe.id, probe.facts, f"the probe failed: {type(error).__name__}: {error}"
+        )
 
 
 def merge(observations: Sequence[Observation]) -> Observation:

@@ -128,7 +128,10 @@ class Missing:
 
 
 def sign(
-    probe: str, seen: Mapping[str, Seen | Missing], *, of: Mapping[str, Plain] | None = None
+    probe: str,
+    seen: Mapping[str, Seen | Missing],
+    *,
+    of: Mapping[str, Plain] | None = None,
 ) -> Observation:
     """What a probe saw, by fact name, as facts that carry its name."""
     facts: dict[str, Fact] = {}
@@ -136,18 +139,26 @@ def sign(
     for name, item in seen.items():
         if isinstance(item, Missing):
             not_found.append(
-                NotFound(fact=name, probe=probe, because=item.because, hint=item.hint)
+                NotFound(fact=name, probe=probe, because=item.because, hint=item.hint),
             )
         else:
             value = freeze(item.value)
             facts[name] = Fact(
-                value=value, how=item.how, probe=probe, evidence=item.evidence, of=of or {}
+                value=value,
+                how=item.how,
+                probe=probe,
+                evidence=item.evidence,
+                of=of or {},
             )
     return Observation(facts=facts, not_found=tuple(not_found))
 
 
 def all_missing(
-    probe: str, names: Sequence[str], because: str, *, hint: str | None = None
+    probe: str,
+    names: Sequence[str],
+    because: str,
+    *,
+    hint: str | None = None,
 ) -> Observation:
     """None of a probe's facts could be established, for one reason."""
     return sign(probe, dict.fromkeys(names, Missing(because=because, hint=hint)))

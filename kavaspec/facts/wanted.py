@@ -71,5 +71,8 @@ class ExperimentRequest:
 
     def of_lengths(self) -> Mapping[str, Plain]:
         """The same for the lengths of rows in the student's tokens."""
-        templates: dict[str, Plain] = {"data.prompt": self.prompt, "data.completion": self.completion}
+        templates: dict[str, Plain] = {
+            "data.prompt": self.prompt,
+            "data.completion": self.completion,
+        }
         return {**self.of_data(), **templates, **self.of_student()}

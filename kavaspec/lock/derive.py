@@ -28,6 +28,8 @@ class Derived:
     """Errors and warnings, with their place in the spec. With an error the lock is not complete."""
     wanted: Mapping[str, frozenset[str]]
     """Target (or "" for the experiment) -> facts that were asked for and are not known."""
+    needed: frozenset[str]
+    """Those of them without which some key cannot be decided."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -48,6 +50,7 @@ def derive(
     decisions: dict[str, Mapping[str, Decision]] = {}
     asked_for = set(base.facts_wanted)
     wanted: dict[str, frozenset[str]] = {}
+    needed = set(base.facts_needed)
     for name, target in spec.targets.items():
         facts = {**experiment_facts, **target_facts[name]}
         own = resolve(target.asked, facts, RULES, base=base, not_found=not_found)
@@ -55,6 +58,7 @@ def derive(
         vetoes, checked = veto(CHECKS, merged, facts)
         problems += [_place(spec, problem, name) for problem in (*own.problems, *vetoes)]
         asks = own.facts_wanted | checked
+        needed |= own.facts_needed
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
         machine = {fact for fact in asks if not is_experiment_fact(fact)}
         wanted[name] = frozenset(machine - set(facts))
@@ -75,6 +79,7 @@ def derive(
         lock=lock,
         decisions=MappingProxyType(decisions),
         wanted={**wanted, "": frozenset(asked_for - set(experiment_facts))},
+        needed=frozenset(needed),
         problems=tuple(dict.fromkeys(placed)),  # a veto about the experiment comes once per target
     )
 

@@ -90,9 +90,7 @@ def _change(key: str, target: str, old: str, new: str, because: str) -> Change:
     return Change(key=key, target=target, old=old, new=new, because=because, follows=None)
 
 
-def _section(
-    target: str, old: Mapping[str, Block], new: Mapping[str, Block]
-) -> Iterator[Change]:
+def _section(target: str, old: Mapping[str, Block], new: Mapping[str, Block]) -> Iterator[Change]:
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
         if a is None and b is not None:

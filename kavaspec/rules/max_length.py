@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Term, Undecidable
 
+SHORTEST = 8
+"""Tokens; as in the schema of data.max_length."""
+
 
 def max_length(
     token_lengths: Mapping[str, int], student_limit: int | None, allowed: Allowed = ANYTHING
@@ -16,11 +19,11 @@ def max_length(
         Undecidable: if the spec forbids every length that suits the data and the student.
     """
     longest = token_lengths["max"]
-    whole = max(8, (longest + 7) // 8 * 8)
+    whole = max(SHORTEST, (longest + 7) // 8 * 8)
     terms = (
         Term(
             name="the longest row, up to a multiple of 8",
-            formula=f"max(8, ({longest} + 7) // 8 * 8)",
+            formula=f"max({SHORTEST}, ({longest} + 7) // 8 * 8)",
             value=whole,
         ),
     )
@@ -31,6 +34,8 @@ def max_length(
             value=whole, because=f"the longest row has {longest} tokens; none is cut", terms=terms
         )
     limit, why = min(limits)
+    if limit < SHORTEST:
+        raise Undecidable(f"{why}, and rows of less than {SHORTEST} tokens teach nothing")
     _refuse(limit, allowed)
     return Decision(
         value=limit,

@@ -81,7 +81,10 @@ def _cuda(gpu: str, capability: tuple[int, ...] | None) -> tuple[Candidate, ...]
                 because=f"{gpu} ({sm}) computes bfloat16 in hardware",
                 guard=(_at_least(8, 0),),
             ),
-            _float32(f"{gpu} ({sm}) computes it too", "is slower here; weights and losses are float32 anyway"),
+            _float32(
+                f"{gpu} ({sm}) computes it too",
+                "is slower here; weights and losses are float32 anyway",
+            ),
             Candidate(
                 value="float16",
                 because=f"{gpu} ({sm}) computes float16 in hardware; the loss is scaled",
@@ -119,14 +122,17 @@ def _rocm(gpu: str, arch: str, canary: str | None) -> tuple[Candidate, ...]:
     if _AMD_NO.fullmatch(arch):
         why = f"{arch} has no bfloat16 that trains"
         return (_float32(f"{gpu}: {why}"), half, _no("bfloat16", why))
-    evidence = "in hardware" if _AMD_YES.fullmatch(arch) else "faster than float32 (canary)"
+    native, faster = _AMD_YES.fullmatch(arch), canary == "faster"
+    evidence = "in hardware" if native else "faster than float32 (canary)"
     brain = Candidate(
         value="bfloat16",
-        because=f"{gpu} ({arch}) computes bfloat16 {evidence}",
+        because=f"{gpu} ({arch}) computes bfloat16 {evidence}"
+        if native or faster
+        else f"it halves the activations; nothing shows that {arch} computes it faster",
         otherwise=f"{arch} is not in the table, and the canary did not find it faster",
         guard=(Guard(fact="fact.gpu.arch", op="==", value=arch),),
     )
-    if _AMD_YES.fullmatch(arch) or canary == "faster":
+    if native or faster:
         return (brain, _float32(f"{gpu} ({arch}) computes it too", "is slower here"), half)
     return (_float32(f"nothing shows that {arch} computes bfloat16 faster"), brain, half)
 

@@ -12,9 +12,15 @@ def threads(device: str, cores: int, world: int, allowed: Allowed = ANYTHING) ->
     """Cores of one process. `cores` counts what this process may use, not what the host has.
 
     Raises:
-        Undecidable: if the spec allows no number from 1 to what is here.
+        Undecidable: if there are more processes than cores, or the spec allows no number of
+            threads from 1 to what is here.
     """
-    share = max(1, cores // world)
+    if cores < world:
+        raise Undecidable(
+            f"{world} processes need a core each, and {cores} may be used here",
+            hint=f"train.world = {cores}",
+        )
+    share = cores // world
     most = share if device == "cpu" else min(FEEDING, share)
     value = next((n for n in range(most, 0, -1) if not allowed.refuses(n)), None)
     if value is None:
@@ -26,9 +32,7 @@ def threads(device: str, cores: int, world: int, allowed: Allowed = ANYTHING) ->
         value=value,
         because=_because(device, value, cores),
         rejected=_rejected(value, most, share, device, allowed),
-        terms=(
-            Term(name="cores of one process", formula=f"max(1, {cores} // {world})", value=share),
-        ),
+        terms=(Term(name="cores of one process", formula=f"{cores} // {world}", value=share),),
         guard=(Guard(fact="fact.cpu.cores", op=">=", value=value * world),),
     )
 

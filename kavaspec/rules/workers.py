@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
-from kavaspec.choice import Candidate, choose
-from kavaspec.decision import ANYTHING, Allowed, Decision, Rule
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Undecidable
 
 
-def workers(rows: int, cores: int, allowed: Allowed = ANYTHING) -> Decision:
+def workers(cores: int, allowed: Allowed = ANYTHING) -> Decision:
     """0, or the smallest number that the spec allows.
 
     Raises:
         Undecidable: if the spec allows no number up to the usable cores.
     """
-    ahead = f"{rows} rows are tokenised before the first step; nothing is left to do beside it"
-    none = Candidate(value=0, because=ahead)
-    some = tuple(
-        Candidate(value=count, because="it is the least that the spec allows", otherwise=_IDLE)
-        for count in range(1, cores + 1)
+    value = next((count for count in range(cores + 1) if not allowed.refuses(count)), None)
+    if value is None:
+        raise Undecidable(
+            f"none of 0 to {cores} workers will do: {allowed.refuses(0)}",
+            hint="loader.workers = 0",
+        )
+    if value == 0:
+        return Decision(
+            value=0,
+            because="all rows are tokenised before the first step; nothing is left to do beside it",
+            rejected=(Rejected(value=1, because="would only pass on what is in memory already"),),
+        )
+    return Decision(
+        value=value,
+        because="it is the least that the spec allows",
+        rejected=(Rejected(value=0, because=allowed.refuses(0) or ""),),
     )
-    decision = choose((none, *some), allowed)
-    return Decision(value=decision.value, because=decision.because, rejected=decision.rejected[:1])
 
-
-_IDLE = "would only pass on what is in memory already"
 
 RULE = Rule(
     key="loader.workers",
-    inputs={"rows": "fact.data.rows", "cores": "fact.cpu.cores"},
+    inputs={"cores": "fact.cpu.cores"},
     decide=workers,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Scheduler, Stated, not_stated, number, text
+from kavaspec.schedulers.scheduler import Env, Job, Scheduler, Stated, not_stated, text
 
 
 def detect(env: Env) -> str | None:

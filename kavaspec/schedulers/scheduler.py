@@ -47,7 +47,9 @@ def not_stated(*names: str) -> Stated:
     """None of the variables that would tell is set (or there is no such variable)."""
     if not names:
         return Stated(value=None, evidence="this scheduler does not tell its jobs")
-    return Stated(value=None, evidence=f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set")
+    return Stated(
+        value=None, evidence=f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
+    )
 
 
 def number(env: Env, *names: str, scale: int = 1) -> Stated:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Scheduler, Stated, lines, not_stated, number, text
+from kavaspec.schedulers.scheduler import (
+    Env,
+    Job,
+    Scheduler,
+    Stated,
+    lines,
+    not_stated,
+    number,
+    text,
+)
 
 
 def detect(env: Env) -> str | None:

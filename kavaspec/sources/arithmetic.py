@@ -1,9 +1,9 @@
 """builtin:arithmetic: word problems with worked steps, made by counting, the same on every machine.
 
-    question  Mia has 12 apples. Mia buys 5 more and gives 4 to Ben. How many apples does Mia have?
-    answer    Mia has 12+5=17 apples.
-              Mia has 17-4=13 apples.
-              #### 13
+    question  Mia has 7 apples. Mia buys 5 more and gives 4 to Ben. How many apples does Mia have?
+    answer    Mia has 7+5=12 apples.
+              Mia has 12-4=8 apples.
+              #### 8
 
 Row `index` of a split is a pure function of (split, index): a SHA-256 of them is the die that is
 thrown. A problem belongs to `test` when a SHA-256 of the numbers in its question says so; all other
@@ -121,7 +121,7 @@ def buys_and_gives(dice: Dice) -> WordProblem:
 def loses_and_finds(dice: Dice) -> WordProblem:
     who = dice.pick(PEOPLE)
     things = dice.pick(THINGS)
-    a, c = dice.number(5, 15), dice.number(2, 9)
+    a, c = dice.number(5, 20), dice.number(2, 9)
     b = dice.number(2, min(a - 1, 9))
     return WordProblem(
         numbers=(a, b, c),
@@ -134,14 +134,15 @@ def loses_and_finds(dice: Dice) -> WordProblem:
 
 def more_than(dice: Dice) -> WordProblem:
     who, other = dice.two(PEOPLE)
+    third = dice.pick([each for each in PEOPLE if each not in (who, other)])
     things = dice.pick(THINGS)
-    a, b = dice.number(2, 9), dice.number(2, 9)
+    a, b, c = dice.number(2, 9), dice.number(2, 9), dice.number(2, 9)
     return WordProblem(
-        numbers=(a, b),
-        question=f"{who} has {a} {things}. {other} has {b} more than {who}. "
-        f"How many {things} do they have together?",
-        steps=(f"{other} has {plus(a, b)} {things}.", f"Together {plus(a + b, a)} {things}."),
-        result=2 * a + b,
+        numbers=(a, b, c),
+        question=f"{who} has {a} {things}. {other} has {b} more than {who}. {third} has {c}. "
+        f"How many {things} do {other} and {third} have together?",
+        steps=(f"{other} has {plus(a, b)} {things}.", f"Together {plus(a + b, c)} {things}."),
+        result=a + b + c,
     )
 
 
@@ -184,24 +185,23 @@ def reads_every_day(dice: Dice) -> WordProblem:
     )
 
 
-def pays_and_gets_back(dice: Dice) -> WordProblem:
+def has_left(dice: Dice) -> WordProblem:
     who = dice.pick(PEOPLE)
     things = dice.pick(THINGS)
-    a, b = dice.number(2, 5), dice.number(2, 6)
-    c = a * b + dice.number(1, 9)
+    a, b, c = dice.number(2, 5), dice.number(2, 6), dice.number(2, 9)
     return WordProblem(
         numbers=(a, b, c),
-        question=f"{who} buys {a} {things} for {b} dollars each and pays with {c} dollars. "
-        f"How many dollars does {who} get back?",
-        steps=(f"They cost {times(a, b)} dollars.", f"Back come {minus(c, a * b)} dollars."),
-        result=c - a * b,
+        question=f"{who} buys {a} {things} for {b} dollars each and has {c} dollars left. "
+        f"How many dollars did {who} have?",
+        steps=(f"The {things} cost {times(a, b)} dollars.", f"Before {plus(a * b, c)} dollars."),
+        result=a * b + c,
     )
 
 
 def buys_two_kinds(dice: Dice) -> WordProblem:
     who = dice.pick(PEOPLE)
     these, those = dice.two(THINGS)
-    a, b, c, d = dice.number(2, 4), dice.number(2, 5), dice.number(2, 4), dice.number(2, 5)
+    a, b, c, d = dice.number(2, 5), dice.number(2, 6), dice.number(2, 3), dice.number(2, 3)
     return WordProblem(
         numbers=(a, b, c, d),
         question=f"{who} buys {a} {these} for {b} dollars each and {c} {those} for {d} dollars "
@@ -222,7 +222,7 @@ SHAPES: tuple[Callable[[Dice], WordProblem], ...] = (
     times_as_many,
     takes_from_holders,
     reads_every_day,
-    pays_and_gets_back,
+    has_left,
     buys_two_kinds,
 )
 """Every kind of problem. The order is part of the data: a new one makes new rows."""

@@ -28,6 +28,8 @@ _INDEX = "model.safetensors.index.json"
 _NOT_MEANING = {"_name_or_path", "transformers_version", "torch_dtype", "dtype"}
 _LARGEST_HEADER_BYTES = 100_000_000  # the limit that safetensors itself sets
 _PICKLES = ("*.bin", "*.pt", "*.pth")
+# what tokenizers were kept in before tokenizer.json; transformers makes one of them
+_OTHER_TOKENIZERS = ("merges.txt", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,21 +45,19 @@ class Tensor:
     size_bytes: int
 
 
-def model_digest(path: Path, *, weights: bool, tokenizer: str | None = None) -> str:
+def model_digest(path: Path, *, weights: bool) -> str:
     """What a model is, by content.
 
     Args:
         path: a folder with config.json, or a .gguf file.
         weights: whether the weights count; not for a model that starts with random ones.
-        tokenizer: digest of the tokenizer, where it is already known; read from the folder otherwise.
 
     Raises:
         KavaError: exit 8, when a file is missing, cut short, or not what its name says.
     """
-    if path.suffix.lower() == ".gguf":
+    if _is_gguf(path):
         return file_digest(path)
-    parts: dict[str, str | None] = {"config": config_digest(path)}
-    parts["tokenizer"] = tokenizer or (tokenizer_digest(path) if has_tokenizer(path) else None)
+    parts = {"config": config_digest(path), "tokenizer": _tokenizer_part(path)}
     if weights:
         parts["weights"] = weights_digest(path)
     return canonical_digest(parts)
@@ -105,7 +105,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 def has_weights(path: Path) -> bool:
     """Whether the weights are there, or something that should have been weights."""
-    if path.suffix.lower() == ".gguf":
+    if _is_gguf(path):
         return True
     kinds = ("*.safetensors", _INDEX, *_PICKLES)
     return any(next(path.glob(kind), None) is not None for kind in kinds)
@@ -179,9 +179,22 @@ def _tensors(file: Path, header: Any, data_start: int, size: int) -> list[Tensor
     return found
 
 
-def has_tokenizer(folder: Path) -> bool:
-    """Whether there is a tokenizer.json to read."""
-    return (folder / "tokenizer.json").is_file()
+def has_tokenizer(path: Path) -> bool:
+    """Whether there is a tokenizer, in any form that transformers reads."""
+    names = ("tokenizer.json", *_OTHER_TOKENIZERS)
+    return _is_gguf(path) or any((path / name).is_file() for name in names)
+
+
+def _tokenizer_part(folder: Path) -> object:
+    """What stands for the tokenizer in a model's digest: its meaning, or the files of an old form."""
+    if (folder / "tokenizer.json").is_file():
+        return tokenizer_digest(folder)
+    files = [folder / name for name in _OTHER_TOKENIZERS if (folder / name).is_file()]
+    return {file.name: file_digest(file) for file in files} or None
+
+
+def _is_gguf(path: Path) -> bool:
+    return path.suffix.lower() == ".gguf"
 
 
 def tokenizer_digest(path: Path) -> str:

@@ -41,12 +41,13 @@ def resident_peak_bytes() -> int:
 
 
 def forget_peak(device: torch.device) -> None:
-    """Start measuring anew, where the device can."""
-    gc.collect()
+    """Start measuring anew, where the device can; what nobody refers to is given back first."""
     if device.type == "cuda":
+        gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     if device.type == "mps":
+        gc.collect()
         torch.mps.empty_cache()
 
 

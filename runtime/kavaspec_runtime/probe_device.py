@@ -82,8 +82,8 @@ def _cuda_trouble(torch: Any, kind: str) -> str | None:
         return f"torch is built for {_build(torch)}, but finds no card it can use"
     archs = arch_list(torch)
     if kind == "cuda":
-        capability = tuple(torch.cuda.get_device_capability(0))
-        name, supported = "sm_%d%d" % capability, has_kernels(capability, archs)
+        major, minor = torch.cuda.get_device_capability(0)
+        name, supported = f"sm_{major}{minor}", has_kernels((major, minor), archs)
     else:
         name = str(torch.cuda.get_device_properties(0).gcnArchName).partition(":")[0]
         supported = name in archs

@@ -76,7 +76,9 @@ def read_config(path: str) -> Any:
 
     try:
         return AutoConfig.from_pretrained(
-            **where(Path(path)), trust_remote_code=False, local_files_only=True
+            **where(Path(path)),
+            trust_remote_code=False,
+            local_files_only=True,
         )
     except Exception as error:  # every kind of file raises something else
         raise refusal(error) from error
@@ -162,7 +164,8 @@ def _kept(layers: Sequence[int] | None, count: int) -> list[int]:
     for layer in layers:
         if not 0 <= layer < count:
             raise Refusal(
-                f"it has no layer {layer}, only 0 to {count - 1}", key="model.student.layers"
+                f"it has no layer {layer}, only 0 to {count - 1}",
+                key="model.student.layers",
             )
     return list(layers)
 

@@ -28,7 +28,11 @@ def describe(path: str) -> Answer:
 
 
 def lengths(
-    path: str, prompt: str, completion: str, rows: Sequence[Mapping[str, object]], first: int
+    path: str,
+    prompt: str,
+    completion: str,
+    rows: Sequence[Mapping[str, object]],
+    first: int,
 ) -> list[int]:
     """Tokens of each row, uncut: prompt, completion and the end-of-text token.
 

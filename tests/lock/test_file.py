@@ -73,17 +73,24 @@ def test_the_text_of_a_lock():
 
 
 @given(st.data())
-def test_any_change_of_one_character_of_a_value_is_noticed(data: st.DataObject):
-    """Outside of comments and layout, no edit passes: it is a broken lock or reads as the same."""
+def test_no_edit_of_one_character_changes_a_block_unnoticed(data: st.DataObject):
+    """An edit may turn a block into a comment: then the key is missing, which `run` and `check`
+    notice. What can still be read is what was written."""
     at = data.draw(st.integers(PLAIN_LOCK.index("set:"), len(PLAIN_LOCK) - 2))
     new = data.draw(st.sampled_from("019abz \"'{}[]:,#\n-"))
     text = PLAIN_LOCK[:at] + new + PLAIN_LOCK[at + 1 :]
+    whole = parse_lock(PLAIN_LOCK, "kava.lock")
     try:
         lock = parse_lock(text, "kava.lock")
     except KavaError as error:
         assert error.exit_code == Exit.BROKEN
     else:
-        assert lock_text(lock) == PLAIN_LOCK
+        assert lock.set.items() <= whole.set.items()
+        assert lock.facts.items() <= whole.facts.items()
+        assert lock.experiment.items() <= whole.experiment.items()
+        for name, target in lock.targets.items():
+            assert target.facts.items() <= whole.targets[name].facts.items()
+            assert target.decisions.items() <= whole.targets[name].decisions.items()
 
 
 @pytest.mark.parametrize("size", range(0, len(PLAIN_LOCK) - 1, 7))

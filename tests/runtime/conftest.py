@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,14 +13,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from kavaspec.events import End, Event
-from kavaspec.lock.model import Block, Here, Lock, LockedFact, Target
+from kavaspec.lock.model import Block, Here, Lock, Target
 from kavaspec.plain import Plain, freeze
 from kavaspec.sources.rows import read_rows
 
 TEACHER = {"layers": 4, "heads": 2, "head_dim": 8}
 STUDENT = {"layers": 2, "heads": 1, "head_dim": 8}
-
-NUMERICS = ("train.device", "train.precision", "train.param_dtype", "train.micro_batch")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,6 @@ class World:
         blocks = {
             key: Block(value=freeze(value), by="spec")
             for key, value in sorted(values.items())
-            if value is not MISSING
         }
         return Lock(
             version=1,
@@ -65,18 +62,15 @@ class World:
         from kavaspec_runtime.run import run
 
         events: list[Event] = []
-        steps = 0
+        asked = 0
 
         def stop() -> str | None:
-            nonlocal steps
-            steps = [event.step for event in events if event.ev == "step"][-1]
-            return "asked to stop" if steps == stop_at else None
+            nonlocal asked
+            asked += 1
+            return "asked to stop" if asked == stop_at else None
 
         end = run(self.lock(**changed), self.at(folder, **(here or {})), events.append, stop)
         return end, events
-
-
-MISSING = object()
 
 
 def make_tokenizer(folder: Path) -> None:

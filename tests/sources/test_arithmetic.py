@@ -25,11 +25,11 @@ ANSWER = re.compile(r"#### (\d+)$")
 MEANING = {
     "buys_and_gives": lambda a, b, c: a + b - c,
     "loses_and_finds": lambda a, b, c: a - b + c,
-    "more_than": lambda a, b: a + (a + b),
+    "more_than": lambda a, b, c: (a + b) + c,
     "times_as_many": lambda a, b, c: a * b + c,
     "takes_from_holders": lambda a, b, c: a * b - c,
     "reads_every_day": lambda a, b, c: a * b + c,
-    "pays_and_gets_back": lambda a, b, c: c - a * b,
+    "has_left": lambda a, b, c: a * b + c,
     "buys_two_kinds": lambda a, b, c, d: a * b + c * d,
 }
 

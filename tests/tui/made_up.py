@@ -77,8 +77,14 @@ def events(total: int = 600) -> Iterator[tuple[float, Event]]:
         t += 0.2 + (0.9 if number % 100 == 0 else 0.0)
         yield t, step(number, total=total, **({"loss": 8.69} if number == total // 3 + 7 else {}))
         if number % 50 == 0:
-            yield t + 0.15, Checkpoint(
-                step=number, path=f"checkpoints/step-{number:06}", bytes=41_234_567, seconds=0.31
+            yield (
+                t + 0.15,
+                Checkpoint(
+                    step=number,
+                    path=f"checkpoints/step-{number:06}",
+                    bytes=41_234_567,
+                    seconds=0.31,
+                ),
             )
         if number % 100 == 0:
             yield t + 0.18, Eval(step=number, metrics=held_out(number))
@@ -90,8 +96,14 @@ def events(total: int = 600) -> Iterator[tuple[float, Event]]:
         t += 0.2 + (0.9 if number % 100 == 0 else 0.0)
         yield t, step(number, total=total, seed=1)
         if number % 50 == 0:
-            yield t + 0.15, Checkpoint(
-                step=number, path=f"checkpoints/step-{number:06}", bytes=41_234_567, seconds=0.29
+            yield (
+                t + 0.15,
+                Checkpoint(
+                    step=number,
+                    path=f"checkpoints/step-{number:06}",
+                    bytes=41_234_567,
+                    seconds=0.29,
+                ),
             )
     yield t + 3, Heartbeat(step=total)
     yield t + 9, End(status="finished", reason="all steps done", step=total, result=result())
@@ -135,11 +147,20 @@ def run_folder(folder: Path, all_lines: list[Line] | None = None) -> Path:
 
 
 RULED: dict[str, tuple[object, str]] = {
-    "data.digest": ("sha256:0b8f21c6aa3e9d70215f4c6b8e1d2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a", "data_digest@1"),
+    "data.digest": (
+        "sha256:0b8f21c6aa3e9d70215f4c6b8e1d2f3a4b5c6d7e8f90a1b2c3d4e5f60718293a",
+        "data_digest@1",
+    ),
     "data.max_length": (192, "max_length@1"),
     "data.revision": (None, "revision@1"),
-    "model.teacher.digest": ("sha256:6f1c8a7e5d4c3b2a19087f6e5d4c3b2a1f0e9d8c7b6a594837261504f3e2d1c0", "teacher_digest@1"),
-    "model.student.digest": ("sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90", "student_digest@1"),
+    "model.teacher.digest": (
+        "sha256:6f1c8a7e5d4c3b2a19087f6e5d4c3b2a1f0e9d8c7b6a594837261504f3e2d1c0",
+        "teacher_digest@1",
+    ),
+    "model.student.digest": (
+        "sha256:a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f90",
+        "student_digest@1",
+    ),
     "model.teacher.revision": (None, "revision@1"),
     "model.student.revision": (None, "revision@1"),
     "objective.kv.teacher_dim": (tuple([128] * 4), "kv_width@1"),
@@ -239,7 +260,14 @@ def explanations() -> dict[str, Explanation]:
 
 def _keys(model, prefix: str):
     for name, field in model.model_fields.items():
-        kind = next((a for a in (field.annotation, *getattr(field.annotation, "__args__", ())) if _is_group(a)), None)
+        kind = next(
+            (
+                a
+                for a in (field.annotation, *getattr(field.annotation, "__args__", ()))
+                if _is_group(a)
+            ),
+            None,
+        )
         if kind is not None:
             yield from _keys(kind, f"{prefix}{name}.")
         else:

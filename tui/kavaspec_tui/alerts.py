@@ -1,8 +1,9 @@
 """What deserves a look: numbers that are not finite, and sudden jumps of the loss.
 
-The baseline is stated, not learned: median and median absolute deviation of the last 200 losses of
-this attempt, taken again every 20 steps. A loss more than 6 robust standard deviations above the
-median is a spike. One spike gives one alert, however many steps it lasts (up to 20).
+The baseline is stated, not learned: how far the losses of the last 200 steps of this attempt lay
+from the running mean before them (their median, and 1.4826 times their median absolute deviation
+as sigma), taken again every 20 steps. A loss more than 6 sigma above that is a spike. One spike
+gives one alert, until 20 steps have passed without one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ BASELINE_EVERY = 20
 BASELINE_LEAST = 50
 SIGMAS = 6.0
 WATCHED = "loss"
+KEEP = 0.9
+"""Of the running mean, at each step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +41,10 @@ class Alert:
 class Watch:
     """What the rules remember between steps."""
 
-    recent: tuple[float, ...] = ()
+    mean: float = 0.0
+    weight: float = 0.0
+    """Exponential mean of the loss, `mean / weight`, and how much it has seen."""
+    residuals: tuple[float, ...] = ()
     middle: float = 0.0
     sigma: float = math.inf
     seen: int = 0
@@ -47,32 +53,68 @@ class Watch:
     """Metrics whose newest value is not finite."""
 
 
+class _Spikes:
+    """The rule for spikes, while it looks at steps in order."""
+
+    def __init__(self, before: Watch) -> None:
+        self.mean, self.weight, self.seen = before.mean, before.weight, before.seen
+        self.residuals = deque(before.residuals, maxlen=BASELINE_STEPS)
+        self.middle, self.sigma, self.spike_step = before.middle, before.sigma, before.spike_step
+
+    def see(self, loss: float, step: int, t: float) -> Alert | None:
+        """Look at one finite loss."""
+        alert = None
+        if self.weight:
+            residual = loss - self.mean / self.weight
+            alert = self._judge(residual, loss, step, t)
+            self.residuals.append(residual)
+        self.mean = KEEP * self.mean + (1 - KEEP) * loss
+        self.weight = KEEP * self.weight + (1 - KEEP)
+        self.seen += 1
+        if self.seen >= BASELINE_LEAST and self.seen % BASELINE_EVERY == 0:
+            self.middle, self.sigma = _baseline(self.residuals, loss)
+        return alert
+
+    def _judge(self, residual: float, loss: float, step: int, t: float) -> Alert | None:
+        if residual <= self.middle + SIGMAS * self.sigma:
+            return None
+        again = self.spike_step is not None and step - self.spike_step <= BASELINE_EVERY
+        self.spike_step = step
+        if again:
+            return None
+        text = (
+            f"loss {si(loss)} at step {step} is {(residual - self.middle) / self.sigma:.0f} sigma "
+            f"above its running mean {si(self.mean / self.weight)}"
+        )
+        return Alert(step=step, t=t, rule="spike", message=text)
+
+
+def _baseline(residuals: Iterable[float], loss: float) -> tuple[float, float]:
+    """Median and robust standard deviation; never zero, so that a constant loss has no spikes."""
+    values = list(residuals)
+    middle = median(values)
+    deviation = 1.4826 * median(abs(value - middle) for value in values)
+    return middle, max(deviation, 1e-3 * abs(loss), 1e-9)
+
+
 def watch(before: Watch, rows: Iterable[tuple[float, Sample]]) -> tuple[Watch, list[Alert]]:
     """Look at steps in order, with the writer's time of each."""
-    recent = deque(before.recent, maxlen=BASELINE_STEPS)
-    middle, sigma, seen = before.middle, before.sigma, before.seen
-    spike_step, broken, alerts = before.spike_step, before.broken, []
+    spikes, broken, alerts = _Spikes(before), before.broken, list[Alert]()
     for t, row in rows:
         now_broken = _broken(row)
         alerts += [_non_finite(name, row, t) for name in sorted(now_broken - broken)]
         broken = now_broken
         loss = row.metrics.get(WATCHED, math.nan)
-        if not math.isfinite(loss):
-            continue
-        if loss > middle + SIGMAS * sigma:
-            if spike_step is None or row.step - spike_step > BASELINE_EVERY:
-                alerts.append(_spike(loss, row, t, middle, sigma))
-            spike_step = row.step
-        recent.append(loss)
-        seen += 1
-        if seen >= BASELINE_LEAST and seen % BASELINE_EVERY == 0:
-            middle, sigma = _baseline(recent)
+        if math.isfinite(loss) and (spike := spikes.see(loss, row.step, t)) is not None:
+            alerts.append(spike)
     after = Watch(
-        recent=tuple(recent),
-        middle=middle,
-        sigma=sigma,
-        seen=seen,
-        spike_step=spike_step,
+        mean=spikes.mean,
+        weight=spikes.weight,
+        residuals=tuple(spikes.residuals),
+        middle=spikes.middle,
+        sigma=spikes.sigma,
+        seen=spikes.seen,
+        spike_step=spikes.spike_step,
         broken=broken,
     )
     return after, alerts
@@ -90,19 +132,3 @@ def _broken(row: Sample) -> frozenset[str]:
 def _non_finite(name: str, row: Sample, t: float) -> Alert:
     text = f"{name} is {si(row.metrics[name])} at step {row.step}"
     return Alert(step=row.step, t=t, rule="non_finite", message=text)
-
-
-def _spike(loss: float, row: Sample, t: float, middle: float, sigma: float) -> Alert:
-    text = (
-        f"loss {si(loss)} at step {row.step} is {(loss - middle) / sigma:.0f} sigma "
-        f"above {si(middle)}, the median of the last {BASELINE_STEPS} steps"
-    )
-    return Alert(step=row.step, t=t, rule="spike", message=text)
-
-
-def _baseline(recent: Iterable[float]) -> tuple[float, float]:
-    """Median and robust standard deviation; never zero, so that a constant loss has no spikes."""
-    values = list(recent)
-    middle = median(values)
-    deviation = 1.4826 * median(abs(value - middle) for value in values)
-    return middle, max(deviation, 1e-3 * abs(middle), 1e-9)

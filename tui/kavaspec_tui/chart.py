@@ -61,6 +61,12 @@ class Subject:
     better: str = ""
     marks: Sequence[Mark] = ()
     log_y: bool = False
+    noisy: bool = True
+    """Whether its running mean says more than the values themselves."""
+
+    def smoothing(self, look: Look) -> float:
+        """How much this metric is smoothed; 0 when it is not."""
+        return look.smoothing if self.noisy and look.layers != "raw" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +119,8 @@ def _reading(subject: Subject, look: Look) -> str:
         return "…"
     where = "" if look.cursor is None else f"@{place(series.x(look.axis)[row], look.axis)} "
     text = where + units.quantity(series.column.values[row], subject.unit)
-    if look.smoothing and look.layers != "raw":
-        mean = series.smoothed(look.smoothing).column.values[row]
+    if subject.smoothing(look):
+        mean = series.smoothed(subject.smoothing(look)).column.values[row]
         text += f" · mean {units.quantity(mean, subject.unit)}"
     return text + {"up": " ▲", "down": " ▼"}.get(subject.better, "")
 
@@ -131,7 +137,7 @@ def _body(subject: Subject, look: Look, width: int, height: int) -> list[Row]:
     below = 2 if height >= 6 else 1
     plane = width - LABEL, height - below
     x = x_range(series, look)
-    raw, smooth = _curves(series, look, x, plane[0] * look.marker.across, subject.log_y)
+    raw, smooth = _curves(subject, series, look, x, plane[0] * look.marker.across)
     shown = [*raw, *smooth]
     y = scale.padded(scale.robust_range(shown) if look.robust else scale.full_range(shown))
     frame = _Frame(plane[0], plane[1], x, y, subject.log_y)
@@ -165,18 +171,19 @@ def _on_axis(series: Series, axis: Axis, step: float) -> float:
 
 
 def _curves(
-    series: Series, look: Look, x: Extent, columns: int, log_y: bool
+    subject: Subject, series: Series, look: Look, x: Extent, columns: int
 ) -> tuple[list[Extent | None], list[Extent | None]]:
     """Extents of the raw and of the smoothed curve; empty lists for what is not shown."""
+    smoothing = subject.smoothing(look)
     wanted: list[Series | None] = [
-        None if look.layers == "smooth" and look.smoothing else series,
-        series.smoothed(look.smoothing) if look.smoothing and look.layers != "raw" else None,
+        None if look.layers == "smooth" and smoothing else series,
+        series.smoothed(smoothing) if smoothing else None,
     ]
     found = [
         [] if one is None else raster.extents(one.x(look.axis), one.column, one.rows, *x, columns)
         for one in wanted
     ]
-    if log_y:
+    if subject.log_y:
         found = [raster.log10(one) for one in found]
     return found[0], found[1]
 
@@ -221,7 +228,11 @@ def _labels(frame: _Frame, subject: Subject, marker: Marker) -> dict[int, str]:
     if frame.log_y:
         values = [(math.log10(v), v) for v in _log_ticks(*frame.y, wanted)]
     else:
-        values = [(v, v) for v in scale.ticks(*frame.y, wanted)]
+        grain = units.grain(max(map(abs, frame.y)), subject.unit)
+        values = [
+            (v * grain, v * grain)
+            for v in scale.ticks(frame.y[0] / grain, frame.y[1] / grain, wanted)
+        ]
     return {frame.row(at, marker): _short(value, subject.unit) for at, value in values}
 
 

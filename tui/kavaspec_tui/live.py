@@ -22,6 +22,7 @@ class Live:
         self.catching_up = False
         """The file holds more than was read so far."""
         self._clock_lead_s = 0.0
+        self._watched = False
 
     def poll(self, budget_s: float = 0.03) -> bool:
         """Read news for at most about `budget_s`; whether there was any."""
@@ -43,8 +44,11 @@ class Live:
         return self.state
 
     def _see_clock(self, arrived_just_now: bool) -> None:
-        """The writer may sit on another host with another clock: what arrives while we watch
-        was written now; what was there before tells only that the clock is not behind it."""
+        """Learn the writer's clock; it may sit on another host.
+
+        What arrives while we watch was written now; what was there before tells only that the
+        writer's clock is not behind it.
+        """
         if self.state.last_t is None:
             return
         lead = self.state.last_t - time.time()
@@ -53,8 +57,6 @@ class Live:
         else:
             self._clock_lead_s = max(self._clock_lead_s, lead)
         self._watched = True
-
-    _watched = False
 
     def now(self) -> float:
         """Seconds since 1970 on the writer's clock, as well as it is known."""

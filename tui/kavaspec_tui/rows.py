@@ -19,7 +19,7 @@ Row: TypeAlias = list[tuple[str, Role]]
 """One line: pieces of text, each with its role."""
 
 TO_ASCII = str.maketrans(
-    "…·●○▲▼━╺─│└┤✗✓→←×≥≤±–—‖◌■▸▾█┃╋┼▁▂▃▄▅▆▇",
+    "…·●○▲▼━╸─│└┤✗✓→←×≥≤±–—‖◌■▸▾█┃╋┼▁▂▃▄▅▆▇",
     "~.*o^v=--|'|xv><x><+--=o#>v#|++_.:-=+#",
 )
 

@@ -19,7 +19,7 @@ from kavaspec_tui.appended import Appended, appended
 from kavaspec_tui.chart import Mark
 from kavaspec_tui.pace import Pace, pace_of
 from kavaspec_tui.series import Curve, Sample
-from kavaspec_tui.units import duration, size
+from kavaspec_tui.units import seconds, size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,7 +218,7 @@ def _resume(state: State, event: events.Resume, line: Line) -> State:
 
 
 def _checkpoint(state: State, event: events.Checkpoint, line: Line) -> State:
-    text = f"{event.path} saved, {size(event.bytes)} in {duration(event.seconds)}"
+    text = f"{event.path} saved, {size(event.bytes)} in {seconds(event.seconds)}"
     state = replace(state, checkpoints=state.checkpoints.add(event))
     return _log(state, line, "checkpoint", text)
 
@@ -233,7 +233,7 @@ def _message(state: State, event: events.Log, line: Line) -> State:
 def _rehearsal(state: State, event: events.Rehearsal, line: Line) -> State:
     text = (
         f"rehearsal: micro-batch {event.micro_batch} at {event.length} tokens "
-        f"peaked at {size(event.peak_bytes)} in {duration(event.seconds)}"
+        f"peaked at {size(event.peak_bytes)} in {seconds(event.seconds)}"
     )
     return _log(replace(state, rehearsal=event), line, "info", text)
 

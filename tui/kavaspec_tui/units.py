@@ -9,7 +9,7 @@ SECONDS = frozenset({"s", "second", "seconds"})
 
 
 def si(value: float, digits: int = 4) -> str:
-    """Four significant digits and a decimal prefix: `8260` is `8.26k`, `0.00024` is `2.4e-04`."""
+    """Four significant digits and a decimal prefix: `8260` is `8.26k`, `0.00024` is `2.4e-4`."""
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
     if value == 0:
@@ -33,6 +33,13 @@ def size(n_bytes: float) -> str:
     return f"{n_bytes:.0f} B"
 
 
+def grain(largest: float, unit: str) -> float:
+    """What round numbers are round in: GiB for large sizes, otherwise 1."""
+    if unit not in BYTES or largest < 1024:
+        return 1.0
+    return float(1024 ** min(int(math.log(largest, 1024)), 4))
+
+
 def duration(seconds: float) -> str:
     """Two units at most: `45s`, `3m20s`, `2h10m`, `1d04h`."""
     if seconds < 0:
@@ -47,15 +54,20 @@ def duration(seconds: float) -> str:
     return f"{whole // 60}m{whole % 60:02}s" if whole >= 60 else f"{whole}s"
 
 
+def seconds(value: float) -> str:
+    """A short time with its fraction, a long one without: `0.31 s`, `2m05s`."""
+    return duration(value) if value >= 10 else f"{value:.2g} s"
+
+
 def quantity(value: float, unit: str) -> str:
     """A metric's value in its declared unit."""
     if unit in BYTES and math.isfinite(value):
         return size(value)
     if unit in SECONDS and math.isfinite(value):
-        return duration(value) if value >= 10 else f"{value:.3g} s"
+        return seconds(value)
     return si(value)
 
 
 def _scientific(value: float, digits: int) -> str:
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    return f"{mantissa.rstrip('0').rstrip('.')}e{exponent}"
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -17,7 +17,9 @@ _ON_CARD = ("1", "2")  # heap types of memory that is the card's own: public, pr
 
 def observe(machine: Machine) -> Observation:
     if machine.system != "linux":
-        return none_here(PROBE.id, f"no AMD card: kavaspec looks for them on Linux, not on {machine.system}")
+        return none_here(
+            PROBE.id, f"no AMD card: kavaspec looks for them on Linux, not on {machine.system}"
+        )
     cards = _cards(machine)
     if not cards:
         return none_here(PROBE.id, f"no AMD card: /{_NODES} names none")

@@ -13,7 +13,9 @@ def observe(machine: Machine) -> Observation:
     if machine.system != "darwin":
         return none_here(PROBE.id, f"no Apple GPU: this is {machine.system}")
     if machine.cpu != "arm64":
-        return none_here(PROBE.id, f"no Apple GPU: the processor is {machine.cpu}, not Apple silicon")
+        return none_here(
+            PROBE.id, f"no Apple GPU: the processor is {machine.cpu}, not Apple silicon"
+        )
     try:
         name = machine.run("sysctl", "-n", "machdep.cpu.brand_string").strip()
         memory = machine.run("sysctl", "-n", "hw.memsize").strip()

@@ -48,7 +48,12 @@ def unknown(probe: str, because: str, *, hint: str | None = None) -> Observation
 
 
 def cards_here(
-    probe: str, vendor: str, cards: Sequence[Card], *, driver: str | None, source: str
+    probe: str,
+    vendor: str,
+    cards: Sequence[Card],
+    *,
+    driver: str | None,
+    source: str,
 ) -> Observation:
     """The facts about one or more cards of one maker."""
     first = cards[0]

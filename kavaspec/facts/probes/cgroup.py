@@ -53,11 +53,11 @@ def _quota(machine: Machine, folder: str) -> tuple[int, int]:
 def _folders(machine: Machine, controller: str) -> Iterator[str]:
     """This process's control group and all above it: a limit anywhere on the way applies."""
     for line in (machine.read("proc/self/cgroup") or "").splitlines():
-        _, controllers, path = (line.split(":", 2) + ["", ""])[:3]
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers == "":
-            mounts = (_MOUNT,)
+            mounts = [_MOUNT]
         elif controller in controllers.split(","):
-            mounts = (f"{_MOUNT}/{controllers}", f"{_MOUNT}/{controller}")
+            mounts = [f"{_MOUNT}/{controllers}", f"{_MOUNT}/{controller}"]
         else:
             continue
         group = PurePosixPath(path.strip("/"))

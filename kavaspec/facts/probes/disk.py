@@ -27,7 +27,9 @@ def observe(machine: Machine) -> Observation:
     folders = {place: _folder(place, machine, here) for place in PLACES}
     usable = {place: path for place, path in folders.items() if path is not None}
     free = {place: _free_gib(path) for place, path in {**usable, ".": here}.items()}
-    why = "exist and can be written" if usable else "none of the usual ones exists and can be written"
+    why = (
+        "exist and can be written" if usable else "none of the usual ones exists and can be written"
+    )
     return sign(
         PROBE.id,
         {

@@ -8,7 +8,15 @@ from typing import Any
 
 from kavaspec.facts.model import Observation
 from kavaspec.facts.probe import Machine, NoAnswer, Probe
-from kavaspec.facts.probes.card import NAMES, Card, cards_here, hidden_by, none_here, unknown, visible
+from kavaspec.facts.probes.card import (
+    NAMES,
+    Card,
+    cards_here,
+    hidden_by,
+    none_here,
+    unknown,
+    visible,
+)
 from kavaspec.facts.probes.memory import total
 
 VARIABLES = ("CUDA_VISIBLE_DEVICES",)
@@ -140,7 +148,9 @@ def from_nvidia_smi(machine: Machine) -> Driver:
 
 
 def _query(machine: Machine, fields: tuple[str, ...]) -> list[dict[str, str]]:
-    text = machine.run("nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits")
+    text = machine.run(
+        "nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"
+    )
     if "no devices were found" in text.lower():
         return []
     lines = [line for line in csv.reader(text.splitlines(), skipinitialspace=True) if line]

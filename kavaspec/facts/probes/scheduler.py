@@ -22,12 +22,14 @@ def observe(machine: Machine) -> Observation:
     scheduler, evidence = found
     job = scheduler.describe(machine.env)
     seen: dict[str, Seen | Missing] = {
-        "fact.scheduler.kind": Seen(value=scheduler.kind, evidence=evidence, how="scheduler")
+        "fact.scheduler.kind": Seen(value=scheduler.kind, evidence=evidence, how="scheduler"),
     }
     for name in DETAILS:
         stated = getattr(job, name)
         seen[f"fact.scheduler.{name}"] = Seen(
-            value=stated.value, evidence=stated.evidence, how="scheduler"
+            value=stated.value,
+            evidence=stated.evidence,
+            how="scheduler",
         )
     return sign(PROBE.id, seen)
 

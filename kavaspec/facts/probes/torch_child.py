@@ -45,7 +45,10 @@ def _canaries(machine: Machine) -> dict[str, Seen | Missing]:
 
 
 def _asked(
-    machine: Machine, question: Mapping[str, object], names: tuple[str, ...], timeout_s: float
+    machine: Machine,
+    question: Mapping[str, object],
+    names: tuple[str, ...],
+    timeout_s: float,
 ) -> dict[str, Seen | Missing]:
     try:
         answer: Mapping[str, Any] = machine.child.ask(question, timeout_s=timeout_s)
@@ -54,7 +57,9 @@ def _asked(
     if "error" in answer:
         return dict.fromkeys(names, Missing(because=answer["error"], hint=answer.get("hint")))
     facts = answer["facts"]
-    return {name: Seen(value=facts[name]["value"], evidence=facts[name]["evidence"]) for name in names}
+    return {
+        name: Seen(value=facts[name]["value"], evidence=facts[name]["evidence"]) for name in names
+    }
 
 
 def _without(absent: str, machine: Machine) -> Observation:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kavaspec.decision import Term
-from kavaspec.explanation import Explanation, Source, headline
+from kavaspec.explanation import Explanation, Explanations, Source, headline
+from kavaspec.lock.model import Lock
 from kavaspec.plain import Plain, show
 from kavaspec_tui.rows import Role, Row, clean, fit, wrap
 
@@ -15,6 +16,32 @@ TIERS = {
     "numerics": "may change bits, not the claim",
     "placement": "changes neither",
 }
+
+
+def bare(lock: Lock, target: str) -> Explanations:
+    """Decisions without their reasons, for a lock whose spec is not at hand."""
+    return {
+        key: Explanation(
+            key=key,
+            value=block.value,
+            tier="experiment" if key in lock.experiment else "target",
+            by=block.by,
+            meaning="",
+            unit="",
+            because="the spec of this lock is not here, so the reason cannot be told",
+            asked="",
+            sources=tuple(_told(lock, target, name, value) for name, value in block.inputs.items()),
+            guard=block.guard,
+            provisional="it rests on facts that nobody measured" if block.provisional else None,
+        )
+        for key, block in lock.blocks(target).items()
+    }
+
+
+def _told(lock: Lock, target: str, name: str, value: Plain) -> Source:
+    fact, block = lock.facts_of(target).get(name), lock.blocks(target).get(name)
+    how = f"{fact.how} by {fact.probe}" if fact else block.by if block else ""
+    return Source(name=name, value=value, how=how)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,59 +92,65 @@ def decision_entries(
 ) -> list[Entry]:
     """The list, by tier and key, with a heading for each tier that has a match."""
     words, entries = search.split(), list[Entry]()
-    for tier, meaning in TIERS.items():
-        kept = [
-            one
-            for one in explanations.values()
-            if one.tier == tier
-            and matches(one, words)
-            and (defaults or kind_of(one.by) != "default")
-        ]
+    tiers = [*TIERS, *sorted({one.tier for one in explanations.values()} - TIERS.keys())]
+    widths = columns(explanations.values(), width)
+    shown = [
+        one
+        for one in explanations.values()
+        if matches(one, words) and (defaults or kind_of(one.by) != "default")
+    ]
+    for tier in tiers:
+        kept = [one for one in shown if one.tier == tier]
         if kept:
-            heading: Row = [(f" {tier} ", "title"), (f"{meaning} · {len(kept)}", "faint")]
-            entries.append(Entry(row=fit(heading, width), key=None))
-        entries += [
-            Entry(row=decision_row(one, width, warned=one.key in (warned or {})), key=one.key)
-            for one in kept
-        ]
+            text = f"{TIERS.get(tier, '')} · {len(kept)}".lstrip(" ·")
+            entries.append(Entry(row=[(f" {tier} ", "title"), (text, "faint")], key=None))
+        for one in kept:
+            row = decision_row(one, widths, warned=one.key in (warned or {}))
+            entries.append(Entry(row=row, key=one.key))
     return entries
 
 
-def columns(width: int) -> tuple[int, int, int]:
-    """Widths of KEY, VALUE and RULE; the tier is a heading, so it needs no column."""
-    room = max(width - 4, 3)
-    key = min(30, max(room * 2 // 5, 1))
-    rule = min(22, max(room // 4, 1))
-    return key, max(room - key - rule - 2, 1), rule
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Columns:
+    """Widths of the list's columns; the tier is a heading, so it needs none."""
+
+    key: int
+    value: int
+    rule: int
 
 
-def decision_row(one: Explanation, width: int, *, warned: bool = False) -> Row:
-    """Mark, key, value and who decided, on one line."""
-    key, value, rule = columns(width)
-    sign, role = _KIND_SIGNS[kind_of(one.by)]
+def columns(explanations: Iterable[Explanation], width: int) -> Columns:
+    """Keys and rules as wide as they need, as far as the value keeps a third."""
+    known = list(explanations)
+    room = max(width - 5, 3)
+    key = min(max((len(one.key) for one in known), default=3), max(room * 42 // 100, 1))
+    rule = min(max((len(one.by) for one in known), default=4), max(room // 4, 1))
+    return Columns(key=key, value=max(room - key - rule, 1), rule=rule)
+
+
+def decision_row(one: Explanation, widths: Columns, *, warned: bool = False) -> Row:
+    """Mark, who decided, key, value and rule, on one line."""
+    kind = kind_of(one.by)
+    sign, role = _KIND_SIGNS[kind]
     state: tuple[str, Role] = (
         ("!", "bad") if warned else ("~", "warn") if one.provisional else (" ", "text")
     )
-    plain = kind_of(one.by) == "default"
-    return fit(
-        [
-            state,
-            (sign, role),
-            (" ", "text"),
-            *fit([(one.key, "faint" if plain else "key")], key),
-            (" ", "text"),
-            *fit([(short_value(one.value, value), "faint" if plain else "value")], value),
-            (" ", "text"),
-            *fit([(one.by, role)], rule),
-        ],
-        width,
-    )
+    faint = kind == "default"
+    return [
+        state,
+        (sign, role),
+        (" ", "text"),
+        *fit([(one.key, "faint" if faint else "key")], widths.key),
+        (" ", "text"),
+        *fit([(short_value(one.value, widths.value), "faint" if faint else "value")], widths.value),
+        (" ", "text"),
+        *fit([(one.by, role)], widths.rule),
+    ]
 
 
-def columns_row(width: int) -> Row:
+def columns_row(widths: Columns) -> Row:
     """The names of the columns."""
-    key, value, _ = columns(width)
-    return fit([(f"   {'KEY':<{key}} {'VALUE':<{value}} RULE", "faint")], width)
+    return [(f"   {'KEY':<{widths.key}} {'VALUE':<{widths.value}} RULE", "faint")]
 
 
 def short_value(value: Plain, width: int) -> str:
@@ -132,7 +165,8 @@ def explanation_rows(one: Explanation, width: int, *, warning: str | None = None
     """Everything worth knowing about a decision, the winner first and the losers last."""
     rows = wrap(headline(one), width, role="title")
     about = f"{one.tier} · {one.by}" + (f" · {one.unit}" if one.unit else "")
-    rows += [*wrap(about, width, role="rule"), *wrap(one.meaning, width, role="faint"), []]
+    rows += wrap(about, width, role="rule")
+    rows += [*(wrap(one.meaning, width, role="faint") if one.meaning else []), []]
     for text, role in ((warning, "bad"), (one.provisional, "warn")):
         if text:
             word = "warning" if role == "bad" else "provisional"
@@ -143,7 +177,7 @@ def explanation_rows(one: Explanation, width: int, *, warning: str | None = None
     rows += _section("not", [f"{show(r.value)}: {r.because}" for r in one.rejected], width)
     rows += _section("valid while", list(one.guard), width)
     rows += _section("feeds", list(one.feeds), width)
-    rows += _section("asked", [one.asked], width)
+    rows += _section("asked", [one.asked] if one.asked else [], width)
     rows += _section("override", one.override.splitlines(), width, role="key")
     return rows[:-1] if rows and rows[-1] == [] else rows
 
@@ -190,3 +224,8 @@ def summary(explanations: Mapping[str, Explanation]) -> str:
     ]
     parts += [f"{provisional} provisional"] if provisional else []
     return f"{len(kinds)} decisions: {', '.join(parts)}"
+
+
+def by_target(lock: Lock, explanations: Mapping[str, Explanations]) -> dict[str, Explanations]:
+    """The explanations of every target of a lock, without reasons where none are known."""
+    return {target: explanations.get(target) or bare(lock, target) for target in lock.targets}

@@ -15,6 +15,13 @@ FIRST = ("loss", "cosine", "ce", "kv", "tokens_per_s", "memory_bytes", "learning
 """Metrics by how much people look at them; others follow by name, `step_ms` last."""
 BIG = ("loss", "cosine", "ce", "kv")
 """Metrics that deserve a large chart."""
+SMALL = ("tokens_per_s", "memory_bytes", "learning_rate", "grad_norm", "ce", "kv")
+"""Metrics of the small charts, as far as there is room."""
+GAP = "   "
+SMOOTHED = ("loss", "cosine", "tokens_per_s")
+"""Header numbers that are running means."""
+EXACT = frozenset({"memory_bytes", "learning_rate"})
+"""Metrics without noise: a running mean would only lag behind."""
 TITLES = {
     "tokens_per_s": "tokens/s",
     "memory_bytes": "memory",
@@ -48,12 +55,13 @@ def subject(state: State, metric: str, *, log_y: bool = False) -> Subject:
         better=declared.better,
         marks=state.marks(),
         log_y=log_y,
+        noisy=metric not in EXACT,
     )
 
 
 def run_header(state: State, status: Status, now: float, width: int) -> list[Row]:
     """Two lines: where it stands, and how it goes."""
-    return [_standing(state, status, now, width), fit(_readings(state, width), width)]
+    return [_standing(state, status, now, width), _readings(state, width)]
 
 
 def _standing(state: State, status: Status, now: float, width: int) -> Row:
@@ -101,15 +109,10 @@ def _progress_words(state: State, status: Status, now: float) -> Row:
 def _when(state: State, status: Status, now: float) -> str:
     if status.ended:
         return f"took {units.duration(state.elapsed_s)}"
-    if status in (Status.SILENT, Status.CRASHED, Status.STALLED, Status.SLOW) and state.last_t:
-        last = (
-            state.step_t
-            if status in (Status.STALLED, Status.SLOW) and state.step_t
-            else state.last_t
-        )
-        return (
-            f"last {'step' if last == state.step_t else 'event'} {units.duration(now - last)} ago"
-        )
+    if status in (Status.SLOW, Status.STALLED) and state.step_t is not None:
+        return f"last step {units.duration(now - state.step_t)} ago"
+    if status in (Status.SILENT, Status.CRASHED) and state.last_t is not None:
+        return f"last event {units.duration(now - state.last_t)} ago"
     return eta_text(state)
 
 
@@ -124,26 +127,31 @@ def eta_text(state: State) -> str:
 
 
 def _readings(state: State, width: int) -> Row:
-    latest, row = state.curve.latest(), list[tuple[str, Role]]()
-    for name in ("loss", "cosine", "tokens_per_s"):
-        if name in latest:
-            row += _reading(name, _smooth_latest(state, name), state)
+    """The newest numbers, as many as fit, and on the right which experiment this is."""
+    latest = state.curve.latest()
+    items = [_reading(n, _smooth_latest(state, n), state) for n in SMOOTHED if n in latest]
     pace = state.pace()
     if pace is not None:
-        row += _item("steps/s", units.si(1 / pace.step_s, 3))
-    row += [
-        item
-        for n in ("memory_bytes", "learning_rate")
-        if n in latest
-        for item in _reading(n, latest[n], state)
+        items.append(_item("steps/s", units.si(1 / pace.step_s, 3)))
+    items += [
+        _reading(n, latest[n], state) for n in ("memory_bytes", "learning_rate") if n in latest
     ]
     if state.checkpoints:
-        row += _item("checkpoint", units.count(state.checkpoints[-1].step))
-    if state.alerts:
-        row += _item("alerts", f"{len(state.alerts)} !", "bad")
-    if not row and state.run is not None:
-        row = [(f"{clean(state.run.device)} · batch {state.run.global_batch}", "faint")]
-    return [(" ", "text"), *row]
+        items.append(_item("checkpoint", units.count(state.checkpoints[-1].step)))
+    if state.alerts:  # in front: it is the one number that wants to be seen
+        items.insert(0, _item("alerts", f"{len(state.alerts)} !", "bad"))
+    row: Row = [(" ", "text")]
+    for item in items:
+        if length(row) + length(item) <= width + len(GAP):
+            row += item
+    return justify(row, _experiment(state), width)
+
+
+def _experiment(state: State) -> Row:
+    if state.run is None:
+        return []
+    words = f"{state.run.kx[:12]} · {state.run.device} · batch {state.run.global_batch} "
+    return [(clean(words), "faint")]
 
 
 def _smooth_latest(state: State, name: str) -> float:
@@ -157,7 +165,7 @@ def _reading(name: str, value: float, state: State) -> Row:
 
 
 def _item(label: str, value: str, role: Role = "value") -> Row:
-    return [(f"{label} ", "faint"), (value, role), ("   ", "text")]
+    return [(f"{label} ", "faint"), (value, role), (GAP, "text")]
 
 
 SIGNS = {"warning": "!", "error": "E", "alert": "!", "checkpoint": "S"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual import events
 from textual.message import Message
 
@@ -31,7 +33,16 @@ class ChartPane(Painted, can_focus=True):
 
     def _draw(self) -> None:
         width, height = self.content_size
-        self.show([] if self.subject is None else draw(self.subject, self.look, width, height))
+        subject = self.subject
+        if subject is not None and self.has_focus:  # not by the colour of a border alone
+            subject = replace(subject, name=f"▸ {subject.name}")
+        self.show([] if subject is None else draw(subject, self.look, width, height))
+
+    def on_focus(self) -> None:
+        self._draw()
+
+    def on_blur(self) -> None:
+        self._draw()
 
     def on_resize(self) -> None:
         self._draw()

@@ -7,7 +7,7 @@ from rich.style import Style
 from textual.strip import Strip
 
 from kavaspec_tui.keys import key_name
-from kavaspec_tui.rows import Row, fit, length, to_ascii
+from kavaspec_tui.rows import Row, length, to_ascii
 from kavaspec_tui.widgets.painted import Painted
 
 
@@ -26,28 +26,36 @@ class KeysLine(Painted):
 
     def fill(self) -> None:
         """Make the line from what is bound right now."""
-        width, strips, used = self.content_size.width, list[Segment](), 0
-        for action, row in self._items():
-            cells = length(row)
-            if used + cells > width:
-                break
-            strips += self._segments(row, action)
-            used += cells
-        strips += self._segments(fit([], width - used), None)
-        self._strips = [Strip(strips, width)]
+        width, items = self.content_size.width, self._items()
+        always = [item for item in items if item[0].startswith("app.")]
+        others = [item for item in items if item not in always]
+        room = width - sum(length(row) for _, row in always)
+        kept = [
+            (action, row)
+            for i, (action, row) in enumerate(others)
+            if self._cells(others[: i + 1]) <= room
+        ]
+        gap: tuple[str, Row] = ("", [(" " * max(room - self._cells(kept), 0), "text")])
+        pieces = [self._segments(row, action) for action, row in [*kept, gap, *always]]
+        self._strips = [Strip([piece for part in pieces for piece in part]).crop(0, width)]
         self.refresh()
 
+    @staticmethod
+    def _cells(items: list[tuple[str, Row]]) -> int:
+        return sum(length(row) for _, row in items)
+
     def _items(self) -> list[tuple[str, Row]]:
-        seen: dict[str, Row] = {}
+        """Action and text of each key that is shown; those of the app last."""
+        found: dict[str, Row] = {}
         for active in self.screen.active_bindings.values():
-            binding = active.binding
-            if binding.show and binding.action not in seen:
+            binding, owner = active.binding, "app" if active.node is self.app else "screen"
+            action = binding.action if "." in binding.action else f"{owner}.{binding.action}"
+            if binding.show and active.enabled and action not in found:
                 shown = binding.key_display or key_name(binding.key)
                 row: Row = [(f" {shown}", "rule"), (f" {binding.description} ", "faint")]
-                seen[binding.action] = to_ascii(row) if self.ascii_only else row
-        return list(seen.items())
+                found[action] = to_ascii(row) if self.ascii_only else row
+        return list(found.items())
 
-    def _segments(self, row: Row, action: str | None) -> list[Segment]:
-        click = Style(meta={"@click": f"screen.do('{action}')"}) if action else Style()
-        click = Style(meta={"@click": action}) if action else click
+    def _segments(self, row: Row, action: str) -> list[Segment]:
+        click = Style(meta={"@click": action}) if action else Style()
         return [Segment(text, self._colour(role) + click) for text, role in row]

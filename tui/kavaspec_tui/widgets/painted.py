@@ -20,7 +20,7 @@ class Painted(Widget):
     DEFAULT_CSS = """
     Painted { height: 1fr; width: 1fr; }
     Painted > .role--text { color: $foreground; }
-    Painted > .role--faint { color: $text-muted; }
+    Painted > .role--faint { color: $faint; }
     Painted > .role--title { color: $foreground; text-style: bold; }
     Painted > .role--value { color: $foreground; }
     Painted > .role--key { color: $foreground; text-style: bold; }
@@ -28,7 +28,7 @@ class Painted(Widget):
     Painted > .role--warn { color: $warning; }
     Painted > .role--bad { color: $error; text-style: bold; }
     Painted > .role--mark { color: $primary; }
-    Painted > .role--axis { color: $text-muted; }
+    Painted > .role--axis { color: $faint; }
     Painted > .role--raw { color: $raw-curve; }
     Painted > .role--smooth { color: $accent; text-style: bold; }
     Painted > .role--cursor { text-style: reverse; }
