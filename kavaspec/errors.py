@@ -58,6 +58,8 @@ class Problem:
     hint: str | None = None
     """What to do about it, as one imperative sentence or a line to paste."""
     severity: Literal["error", "warning"] = "error"
+    about: tuple[str, ...] = ()
+    """Other keys that bear on it: where `key` itself is not in the spec, one of them is shown."""
 
 
 class KavaError(Exception):

@@ -163,7 +163,8 @@ def _decide(
     except Undecidable as stop:
         exit = Exit.ENVIRONMENT if stop.missing else Exit.UNSATISFIABLE
         message = f"{rule.key} cannot be decided: {stop.because}"
-        return Problem(message=message, exit=exit, key=rule.key, hint=stop.hint)
+        about = tuple(rule.inputs.values())
+        return Problem(message=message, exit=exit, key=rule.key, hint=stop.hint, about=about)
     refusal = asked.allowed.refuses(decision.value)
     if refusal:
         message = f"{rule.key} would be {show(decision.value)}, but {refusal}"

@@ -51,3 +51,26 @@ def facts(values: Mapping[str, object], *, how: str = "measured") -> dict[str, F
         name: Fact(value=freeze(value), how=how, probe="test@1")  # type: ignore[arg-type]
         for name, value in values.items()
     }
+
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def locked(project: Path) -> Path:
+    """The default spec with one target, an example CPU node, and its golden lock: no torch needed."""
+    text = (ROOT / "kava.toml").read_text(encoding="utf-8")
+    (project / "kava.toml").write_text(
+        text + '\n[targets.cpu]\n\nfacts = "cpu-avx512bf16.yaml"\n', encoding="utf-8"
+    )
+    for source in ("examples/facts/cpu-avx512bf16.yaml", "tests/golden/cpu-avx512bf16.lock"):
+        name = "kava.lock" if source.endswith(".lock") else Path(source).name
+        (project / name).write_bytes((ROOT / source).read_bytes())
+    return project
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace the first occurrence; the text must be there."""
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""micro_batch x accumulation x world = global_batch, exactly."""
+"""Micro-batch x accumulation x world is the global batch, exactly."""
 
 from __future__ import annotations
 

@@ -7,20 +7,25 @@ from collections.abc import Sequence
 from kavaspec.checks.check import Check, error
 from kavaspec.errors import Problem
 from kavaspec.kv_layout import LayoutError, select
+from kavaspec.plain import Plain, show
 
 
-def equal_student_widths(aggregate: str, layers: Sequence[int], layout: str) -> Problem | None:
-    """For the student's layers."""
-    return _unequal("objective.kv.layers", "student", aggregate, layers, layout)
+def equal_student_widths(
+    student_dim: int | Sequence[int], aggregate: str, layers: Sequence[int], layout: str
+) -> Problem | None:
+    """For the student. Where the width is `auto`, its rule says the same."""
+    return _unequal("objective.kv.student_dim", student_dim, aggregate, layers, layout)
 
 
-def equal_teacher_widths(aggregate: str, layer_map: Sequence[int], layout: str) -> Problem | None:
-    """For the teacher's layers."""
-    return _unequal("objective.kv.layer_map", "teacher", aggregate, layer_map, layout)
+def equal_teacher_widths(
+    teacher_dim: int | Sequence[int], aggregate: str, layer_map: Sequence[int], layout: str
+) -> Problem | None:
+    """For the teacher, likewise."""
+    return _unequal("objective.kv.teacher_dim", teacher_dim, aggregate, layer_map, layout)
 
 
 def _unequal(
-    key: str, role: str, aggregate: str, layers: Sequence[int], layout: str
+    key: str, written: Plain, aggregate: str, layers: Sequence[int], layout: str
 ) -> Problem | None:
     if aggregate not in {"mean", "weighted"}:
         return None
@@ -31,8 +36,8 @@ def _unequal(
     if len(widths) == 1:
         return None
     return error(
-        f'aggregate = "{aggregate}" needs layers of one width, but the {role}\'s are '
-        f"{', '.join(map(str, widths))} wide ({layout})",
+        f'{key} is {show(written)}, but aggregate = "{aggregate}" needs layers of one width, '
+        f"and those of {layout} are {' and '.join(map(str, widths))} wide",
         key=key,
         hint='objective.kv.aggregate = "none" or "concat", or name layers of one width',
     )
@@ -42,6 +47,7 @@ CHECKS = (
     Check(
         name="equal_student_widths",
         inputs={
+            "student_dim": "objective.kv.student_dim",
             "aggregate": "objective.kv.aggregate",
             "layers": "objective.kv.layers",
             "layout": "fact.student.kv_layout",
@@ -51,6 +57,7 @@ CHECKS = (
     Check(
         name="equal_teacher_widths",
         inputs={
+            "teacher_dim": "objective.kv.teacher_dim",
             "aggregate": "objective.kv.aggregate",
             "layer_map": "objective.kv.layer_map",
             "layout": "fact.teacher.kv_layout",

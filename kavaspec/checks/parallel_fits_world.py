@@ -14,9 +14,7 @@ def parallel_fits_world(parallel: str, world: int) -> Problem | None:
     if why is None:
         return None
     return error(
-        f'train.parallel = "{parallel}" does not fit train.world = {world}: it {why}'
-        if why.startswith("needs")
-        else f'train.parallel = "{parallel}" does not fit: {why}',
+        f'train.parallel = "{parallel}" with train.world = {world}: {why}',
         key="train.parallel",
         hint='train.parallel = "auto"',
     )

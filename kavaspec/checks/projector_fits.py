@@ -38,9 +38,14 @@ def projector_is_needed(kind: str, teacher_dim: Dim, student_dim: Dim) -> Proble
 def hidden_is_right(kind: str, hidden_dim: Dim, in_dim: Dim, rank: int) -> Problem | None:
     """One hidden width for each projector, and for `low_rank` it is the rank."""
     key = "objective.kv.projector.hidden_dim"
-    if isinstance(hidden_dim, int) != isinstance(in_dim, int) or _count(hidden_dim) != _count(
-        in_dim
-    ):
+    if isinstance(hidden_dim, int) != isinstance(in_dim, int):
+        each = "each layer has its own" if isinstance(hidden_dim, int) else "there is one projector"
+        return error(
+            f"{key} is {show(hidden_dim)}, but {each}: {show(in_dim)}",
+            key=key,
+            hint=f'{key} = "auto"',
+        )
+    if _count(hidden_dim) != _count(in_dim):
         return error(
             f"{key} has {_count(hidden_dim)} widths for {_count(in_dim)} projectors",
             key=key,

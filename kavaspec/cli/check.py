@@ -27,8 +27,8 @@ def command(
     loaded = load_spec(spec or lock.with_suffix(".toml"), set=locked.set)
     found = compare(loaded, locked)
     code = Exit.OK if found.fresh else Exit.STALE
-    if found.derived.errors and not found.missing_facts:
-        code = found.derived.errors[0].exit
+    if found.impossible:
+        code = found.impossible[0].exit
     names = {name: ids(locked, name) for name in locked.targets}
     if as_json:
         print_json(
@@ -65,9 +65,8 @@ def _print_stale(lock: Path, found: Comparison, at: Shell) -> None:
     rows = [_row(change, found.changes) for change in found.changes]
     for line in table(rows, at.width):
         at.out.line(line)
-    errors = [item for item in found.derived.errors if not found.missing_facts]
-    if errors:
-        at.err.line(problems_text(errors, at.err))
+    if found.impossible:
+        at.err.line(problems_text(found.impossible, at.err))
     else:
         at.out.line("fix: kavaspec lock")
 

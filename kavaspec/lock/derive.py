@@ -100,7 +100,8 @@ def facts_of(facts: Mapping[str, LockedFact]) -> Facts:
 def _place(spec: Spec, problem: Problem, target: str | None) -> Problem:
     if problem.where is not None or problem.key is None:
         return problem
-    return replace(problem, where=spec.where(problem.key, target))
+    places = (spec.where(key, target) for key in (problem.key, *problem.about))
+    return replace(problem, where=next((place for place in places if place is not None), None))
 
 
 def _blocks(decisions: Mapping[str, Decision]) -> Mapping[str, Block]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from kavaspec.errors import Problem
 from kavaspec.facts.model import Facts
 from kavaspec.lock.derive import Derived, derive, facts_of
 from kavaspec.lock.model import Block, Lock, LockedFact
@@ -35,6 +36,11 @@ class Comparison:
     changes: tuple[Change, ...]
     missing_facts: tuple[str, ...]
     """Facts that the spec now needs and the lock does not hold: `lock` would observe them."""
+
+    @property
+    def impossible(self) -> tuple[Problem, ...]:
+        """Errors that locking again would meet too, because no unknown fact stands behind them."""
+        return () if self.missing_facts or self.derived.needed else self.derived.errors
 
     @property
     def fresh(self) -> bool:

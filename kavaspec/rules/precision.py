@@ -60,7 +60,7 @@ def candidates(
     if device == "cuda":
         table = _cuda(gpu or "this GPU", tuple(capability) if capability else None)
     elif device == "rocm":
-        table = _rocm(gpu or "this GPU", (arch or "unknown arch").split(":")[0], bfloat16)
+        table = _rocm(gpu or "this GPU", arch, bfloat16)
     elif device == "mps":
         table = _mps()
     else:
@@ -113,7 +113,8 @@ def _cuda(gpu: str, capability: tuple[int, ...] | None) -> tuple[Candidate, ...]
     )
 
 
-def _rocm(gpu: str, arch: str, canary: str | None) -> tuple[Candidate, ...]:
+def _rocm(gpu: str, fact: str | None, canary: str | None) -> tuple[Candidate, ...]:
+    arch = (fact or "unknown arch").split(":")[0]  # gfx90a:sramecc+:xnack-
     half = Candidate(
         value="float16",
         because=f"{gpu} ({arch}) computes float16; the loss is scaled",
@@ -130,7 +131,7 @@ def _rocm(gpu: str, arch: str, canary: str | None) -> tuple[Candidate, ...]:
         if native or faster
         else f"it halves the activations; nothing shows that {arch} computes it faster",
         otherwise=f"{arch} is not in the table, and the canary did not find it faster",
-        guard=(Guard(fact="fact.gpu.arch", op="==", value=arch),),
+        guard=(Guard(fact="fact.gpu.arch", op="==", value=fact),),
     )
     if native or faster:
         return (brain, _float32(f"{gpu} ({arch}) computes it too", "is slower here"), half)

@@ -9,8 +9,10 @@ def steps(epochs: int | None, rows: int, global_batch: int, tail: str) -> Decisi
     """Whole global batches of an epoch, times the epochs. `tail` says what happens to the rest.
 
     Raises:
-        Undecidable: if the rows do not fill one global batch.
+        Undecidable: if there are no rows, or too few for one global batch.
     """
+    if rows == 0:
+        raise Undecidable("data.split has no rows", hint="name another split")
     passes = 1 if epochs is None else epochs
     left = rows % global_batch
     if tail == "wrap":
@@ -23,7 +25,7 @@ def steps(epochs: int | None, rows: int, global_batch: int, tail: str) -> Decisi
     if per_epoch == 0:
         raise Undecidable(
             f"{rows} rows do not fill one global batch of {global_batch}",
-            hint=f'train.global_batch = {max(rows, 1)} or less, or data.tail = "wrap"',
+            hint=f'train.global_batch = {rows} or less, or data.tail = "wrap"',
         )
     return Decision(
         value=per_epoch * passes,

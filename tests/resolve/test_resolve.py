@@ -75,7 +75,7 @@ def test_a_constraint_reaches_the_rule_and_is_recorded():
 def test_a_rule_that_cannot_decide_becomes_a_problem_with_its_hint():
     result = run({"precision": auto(one_of=("float16",)), "device": auto()})
     assert result.problems == (
-        Problem(message="precision cannot be decided: nothing is allowed", exit=Exit.UNSATISFIABLE, key="precision", hint="allow float32"),
+        Problem(message="precision cannot be decided: nothing is allowed", exit=Exit.UNSATISFIABLE, key="precision", hint="allow float32", about=("device",)),
     )  # fmt: skip
 
 

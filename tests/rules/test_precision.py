@@ -153,11 +153,11 @@ def test_a_canary_that_dies_outweighs_the_table(canary):
     [
         (A100, (Guard(fact="fact.gpu.capability", op=">=", value=(8, 0)),)),
         (V100, (Guard(fact="fact.gpu.capability", op=">=", value=(7, 0)),)),
-        (MI250, (Guard(fact="fact.gpu.arch", op="==", value="gfx90a"),)),
+        (RX7900, (Guard(fact="fact.gpu.arch", op="==", value="gfx1100"),)),
         (P40, ()),
         (EPYC, ()),
     ],
-    ids=["ampere", "volta", "cdna2", "float32-is-everywhere", "cpu-may-be-slow-but-is-right"],
+    ids=["ampere", "volta", "rdna3", "float32-is-everywhere", "cpu-may-be-slow-but-is-right"],
 )
 def test_guards(machine, guard):
     assert precision(**machine).guard == guard

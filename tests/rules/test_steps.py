@@ -48,3 +48,9 @@ def test_less_than_one_global_batch_is_no_epoch():
         steps(1, 20, 32, "drop")
     assert stop.value.because == "20 rows do not fill one global batch of 32"
     assert stop.value.hint == 'train.global_batch = 20 or less, or data.tail = "wrap"'
+
+
+def test_no_rows_are_no_epoch():
+    with pytest.raises(Undecidable) as stop:
+        steps(1, 0, 32, "wrap")
+    assert (stop.value.because, stop.value.hint) == ("data.split has no rows", "name another split")

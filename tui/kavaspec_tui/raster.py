@@ -32,10 +32,7 @@ class Marker:
     across: int
     down: int
     glyphs: str
-
-    def glyph(self, bits: int) -> str:
-        """The character of one cell; a blank is always a space, whatever the font."""
-        return self.glyphs[bits]
+    """The character for every combination of bits; nothing is a space, whatever the font."""
 
 
 def _braille() -> str:
@@ -68,20 +65,19 @@ def extents(
 
 
 def _height(x: array[float], y: array[float], rows: int, right: int, edge: float) -> float | None:
-    """The polyline's value at `edge`; None outside of it and in a gap. `x[right-1] < edge <= x[right]`."""
-    if right >= rows:
-        return None
-    if x[right] == edge:
-        return None if math.isnan(y[right]) else y[right]
-    if right == 0:
+    """Where the line that comes from the left meets `edge`; None outside of it and in a gap.
+
+    `x[right - 1] < edge <= x[right]`.
+    """
+    if right == 0 or right >= rows:
         return None
     share = (edge - x[right - 1]) / (x[right] - x[right - 1])
-    value = y[right - 1] * (1.0 - share) + y[right] * share
+    value = y[right] + 0.0 * y[right - 1] if share == 1.0 else y[right - 1] * (1.0 - share) + y[right] * share
     return None if math.isnan(value) else value
 
 
 def _join(extent: Extent | None, left: float | None, right: float | None) -> Extent | None:
-    known = [*(extent or ()), *(v for v in (left, right) if v is not None)]
+    known = [v for v in (*(extent or ()), left, right) if v is not None]
     return (min(known), max(known)) if known else None
 
 

@@ -35,17 +35,28 @@ def text_of(row: Row) -> str:
 
 
 def split(row: Row, at: int) -> tuple[Row, Row]:
-    """The first `at` cells and the rest. A wide character across the cut becomes a space."""
+    """The first `at` cells and the rest. A wide character across the cut becomes two spaces."""
     left: Row = []
     for i, (text, role) in enumerate(row):
         width = cell_len(text)
         if at <= width:
-            head = set_cell_size(text, at)
-            kept = len(head.rstrip()) if width != len(text) else at
-            return [*left, (head, role)], [(text[kept:], role), *row[i + 1 :]]
+            head, tail = _cut(text, at)
+            return [*left, (head, role)], [(tail, role), *row[i + 1 :]]
         left.append((text, role))
         at -= width
     return left, []
+
+
+def _cut(text: str, at: int) -> tuple[str, str]:
+    if cell_len(text) == len(text):
+        return text[:at], text[at:]
+    used = 0
+    for i, character in enumerate(text):
+        width = cell_len(character)
+        if used + width > at:
+            return (text[:i], text[i:]) if used == at else (text[:i] + " ", " " + text[i + 1 :])
+        used += width
+    return text, ""
 
 
 def fit(row: Row, width: int) -> Row:

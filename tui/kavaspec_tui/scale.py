@@ -45,21 +45,18 @@ def robust_range(found: Sequence[Extent | None]) -> Extent:
     return lows[min(skip, len(lows) - 1)], highs[-1 - skip]
 
 
+LARGEST = 4e307
+"""Ranges end here, so that their width is still a number; what lies beyond is drawn at the edge."""
+
+
 def padded(found: Extent) -> Extent:
     """A little air above and below, on round numbers, so that the axis moves rarely."""
-    low, high = found
-    span = high - low
-    air = span * 0.04 if span > 0 else abs(high) * 0.05 or 0.5
+    low, high = (max(-LARGEST, min(value, LARGEST)) for value in found)
+    air = (high - low) * 0.04 or abs(high) * 0.05 or 0.5
     low, high = low - air, high + air
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return -1.7e308, 1.7e308
     step = _round_step((high - low) / 8)
-    grid = math.floor(low / step) * step, math.ceil(high / step) * step
-    return (
-        grid
-        if math.isfinite(grid[0]) and grid[1] > grid[0]
-        else (low, math.nextafter(high, math.inf))
-    )
+    low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+    return low, high if high > low else math.nextafter(low, math.inf)
 
 
 def headroom(first: float, last: float) -> Extent:

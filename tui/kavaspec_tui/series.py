@@ -16,6 +16,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, groupby
 from typing import Literal, TypeAlias
 
 BLOCK = 64
@@ -48,10 +49,12 @@ class Column:
 
     def extend(self, values: Iterable[float]) -> None:
         """Append, and bring the blocks up to date."""
-        for value in values:
-            finite = math.isfinite(value)
-            self.holes += not finite
-            self.values.append(value if finite else NAN)
+        new = array("d", values)
+        holes = sum(not finite for finite in map(math.isfinite, new))
+        if holes:
+            new = array("d", [value if math.isfinite(value) else NAN for value in new])
+            self.holes += holes
+        self.values.extend(new)
         while len(self.values) >= BLOCK * (len(self._low) + 1):
             start = BLOCK * len(self._low)
             block = self._finite(start, start + BLOCK)
@@ -62,19 +65,16 @@ class Column:
         """Smallest and largest finite value of `values[start:stop]`."""
         first, last = -(-start // BLOCK), stop // BLOCK
         if first >= last:
-            return _extent(self._finite(start, stop))
-        edges = self._finite(start, first * BLOCK) + self._finite(last * BLOCK, stop)
-        low = min(*self._low[first:last], *edges, math.inf)
-        high = max(*self._high[first:last], *edges, -math.inf)
+            part = self._finite(start, stop)
+            return (min(part), max(part)) if part else None
+        edges = self._finite(start, first * BLOCK), self._finite(last * BLOCK, stop)
+        low = min([min(part) for part in (*edges, self._low[first:last]) if part])
+        high = max([max(part) for part in (*edges, self._high[first:last]) if part])
         return (low, high) if low <= high else None
 
     def _finite(self, start: int, stop: int) -> array[float]:
         part = self.values[start:stop]
-        return part if not self.holes else array("d", [v for v in part if not math.isnan(v)])
-
-
-def _extent(values: Sequence[float]) -> Extent | None:
-    return (min(values), max(values)) if values else None
+        return array("d", [v for v in part if not math.isnan(v)]) if self.holes else part
 
 
 @dataclass(slots=True)
@@ -85,11 +85,11 @@ class Marks:
     tokens: array[float] = field(default_factory=lambda: array("d"))
     time: array[float] = field(default_factory=lambda: array("d"))
 
-    def add(self, row: Sample) -> None:
-        """Append one row; a clock or counter that goes back stands still instead."""
-        self.step.append(row.step)
-        self.tokens.append(max(row.tokens, self.tokens[-1] if self.tokens else -math.inf))
-        self.time.append(max(row.elapsed_s, self.time[-1] if self.time else -math.inf))
+    def extend(self, rows: Sequence[Sample]) -> None:
+        """Append rows; a clock or counter that goes back stands still instead."""
+        self.step.extend([row.step for row in rows])
+        _extend_rising(self.tokens, [row.tokens for row in rows])
+        _extend_rising(self.time, [row.elapsed_s for row in rows])
 
     def head(self, rows: int) -> Marks:
         """A copy of the first rows."""
@@ -98,6 +98,11 @@ class Marks:
     def on(self, axis: Axis) -> array[float]:
         """The numbers of one axis."""
         return {"step": self.step, "tokens": self.tokens, "time": self.time}[axis]
+
+
+def _extend_rising(column: array[float], values: list[float] | list[int]) -> None:
+    before = column[-1:].tolist()
+    column.extend(list(accumulate(before + values, max))[len(before) :])
 
 
 class Smooth:
@@ -162,7 +167,7 @@ class Series:
         return Series(self.marks, column, self.rows, self._metric)
 
     def at_step(self, step: float) -> int:
-        """The row that was newest after `step` steps."""
+        """The row that was newest after `step` steps; the first one before there was any."""
         return max(0, min(bisect_right(self.marks.step, step, 0, self.rows), self.rows) - 1)
 
 
@@ -175,20 +180,24 @@ class Columns:
         self.marks = Marks()
         self.metrics: dict[str, Metric] = {}
 
-    def add(self, row: Sample) -> None:
-        """Append one row. A metric that skips a row gets marks of its own from then on."""
+    def extend(self, rows: Iterable[Sample]) -> None:
+        """Append rows of rising steps."""
+        for _, alike in groupby(rows, key=lambda row: row.metrics.keys()):
+            self._extend(list(alike))
+
+    def _extend(self, rows: Sequence[Sample]) -> None:
+        """Append rows with the same metrics. One that skipped rows has marks of its own from then on."""
         before = len(self.marks.step)
-        self.marks.add(row)
-        for name, value in row.metrics.items():
+        self.marks.extend(rows)
+        for name in rows[0].metrics:
             metric = self.metrics.get(name)
             if metric is None:
-                marks = self.marks if before == 0 else Marks()
-                metric = self.metrics[name] = Metric(marks, Column())
+                metric = self.metrics[name] = Metric(Marks() if before else self.marks, Column())
             if metric.marks is self.marks and len(metric.column.values) < before:
                 metric.marks = self.marks.head(len(metric.column.values))
             if metric.marks is not self.marks:
-                metric.marks.add(row)
-            metric.column.extend((value,))
+                metric.marks.extend(rows)
+            metric.column.extend([row.metrics[name] for row in rows])
 
     def head(self, rows: int) -> Columns:
         """A copy of the first rows."""
@@ -221,13 +230,15 @@ class Curve:
     def add(self, more: Iterable[Sample]) -> Curve:
         """The same rows and `more`; where `more` goes back to an earlier step, it replaces."""
         curve = self
-        for row in more:
-            if curve.rows and row.step <= curve.columns.marks.step[curve.rows - 1]:
-                curve = curve.before(row.step)
-            if len(curve.columns.marks.step) != curve.rows:
-                curve = Curve(curve.columns.head(curve.rows), curve.rows)
-            curve.columns.add(row)
-            curve = Curve(curve.columns, curve.rows + 1)
+        for rising in _rising(more):
+            last = curve.columns.marks.step[curve.rows - 1] if curve.rows else -math.inf
+            if rising[0].step <= last:
+                curve = curve.before(rising[0].step)
+            columns = curve.columns
+            if len(columns.marks.step) != curve.rows:
+                columns = columns.head(curve.rows)
+            columns.extend(rising)
+            curve = Curve(columns, curve.rows + len(rising))
         return curve
 
     def before(self, step: int) -> Curve:
@@ -260,3 +271,14 @@ class Curve:
     def steps(self) -> Sequence[float]:
         """The step of every row."""
         return self.columns.marks.step[: self.rows]
+
+
+def _rising(rows: Iterable[Sample]) -> list[list[Sample]]:
+    """The rows in stretches in which the step rises."""
+    stretches: list[list[Sample]] = []
+    for row in rows:
+        if stretches and row.step > stretches[-1][-1].step:
+            stretches[-1].append(row)
+        else:
+            stretches.append([row])
+    return stretches

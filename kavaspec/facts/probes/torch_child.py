@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import metadata
 from typing import Any
 
 from kavaspec.facts.model import Observation
@@ -80,6 +79,8 @@ def _without(absent: str, machine: Machine) -> Observation:
 
 
 def _version(package: str) -> Seen:
+    from importlib import metadata  # slow to import, and only needed where torch is not
+
     try:
         full = metadata.version(package)
     except metadata.PackageNotFoundError:

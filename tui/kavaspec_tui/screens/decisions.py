@@ -80,7 +80,9 @@ class Decisions(Place):
         )
         if decisions.key is None:  # a default has nothing to tell: start at the first rule
             keys = (entry.key for entry in entries if entry.key is not None)
-            decisions.key = next((key for key in keys if kind_of(self.decisions[key].by) == "rule"), None)
+            decisions.key = next(
+                (key for key in keys if kind_of(self.decisions[key].by) == "rule"), None
+            )
         decisions.show_entries(entries)
         if self.query_one(ExplanationPane).explanation is not self.selected:
             self._explain()

@@ -1,0 +1,132 @@
+"""kavaspec lock: from recorded facts, without torch; what it prints, and what it leaves alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kavaspec.cli import main
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_locking_twice_is_a_no_op(locked: Path, capsys: pytest.CaptureFixture[str]):
+    before = (locked / "kava.lock").read_bytes()
+    assert main(["lock"]) == 0
+    assert (locked / "kava.lock").read_bytes() == before
+    assert "unchanged: kava.lock" in capsys.readouterr().out
+
+
+def test_a_row_says_key_value_tier_and_why(locked: Path, capsys: pytest.CaptureFixture[str]):
+    main(["lock"])
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    [row] = [row for row in rows if "train.precision" in row]
+    assert " ".join(row) == (
+        "? train.precision bfloat16 numerics this CPU has avx512_bf16, and the canary ran "
+        "bfloat16 faster than float32"
+    )
+
+
+def test_dry_run_writes_nothing(locked: Path, capsys: pytest.CaptureFixture[str]):
+    edit(locked / "kava.toml", "seed = 0", "seed = 5")
+    before = (locked / "kava.lock").read_bytes()
+    assert main(["lock", "--dry-run"]) == 0
+    assert (locked / "kava.lock").read_bytes() == before
+    assert "would write kava.lock" in capsys.readouterr().out
+
+
+def test_literal_and_auto_that_give_the_same_value_give_the_same_ids(locked: Path, capsys: pytest.CaptureFixture[str]):
+    main(["lock"])
+    auto = capsys.readouterr().out.splitlines()[-2]
+    edit(locked / "kava.toml", 'layers = "auto"', "layers = [0, 1, 2]")
+    main(["lock"])
+    literal = capsys.readouterr().out.splitlines()[-2]
+    assert auto == literal
+    assert "kx1:" in auto
+
+
+def test_places_and_names_do_not_count_for_the_ids(locked: Path, capsys: pytest.CaptureFixture[str]):
+    main(["lock"])
+    before = capsys.readouterr().out.splitlines()[-2]
+    edit(locked / "kava.toml", 'name = "arithmetic"', 'name = "other"')
+    edit(locked / "kava.toml", 'output = "auto"', 'output = ["/elsewhere"]')
+    main(["lock", "--set", "loader.workers=1", "--set", "checkpoint.every=7"])
+    assert capsys.readouterr().out.splitlines()[-2] == before
+
+
+def test_the_micro_batch_belongs_to_the_numerics(locked: Path, capsys: pytest.CaptureFixture[str]):
+    main(["lock"])
+    before = capsys.readouterr().out.splitlines()[-2].split()
+    edit(locked / "kava.toml", 'micro_batch = "auto"', "micro_batch = 4")
+    main(["lock"])
+    after = capsys.readouterr().out.splitlines()[-2].split()
+    assert before[3] == after[3]
+    assert before != after
+
+
+def test_json_holds_every_decision(locked: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["lock", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "kavaspec.lock/1"
+    assert document["decisions"]["cpu"]["train.precision"]["value"] == "bfloat16"
+    assert document["written"] is False
+
+
+def test_a_conflicted_lock_is_derived_again(locked: Path, capsys: pytest.CaptureFixture[str]):
+    good = (locked / "kava.lock").read_text(encoding="utf-8")
+    (locked / "kava.lock").write_text("<<<<<<< HEAD\n" + good, encoding="utf-8")
+    assert main(["lock", "--dry-run", "--set", "train.global_batch=7"]) in (0, 7, 8)
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code", "message"),
+    [
+        ('precision = "auto"', 'precison = "auto"', 2, "error: train.precison is not a key"),
+        ("steps = 1000", 'steps = "1000"', 2, 'error: train.steps is the string "1000"; expected an integer >= 1 or "auto"'),
+        ("seed = 0", 'seed = "auto"', 2, 'error: train.seed cannot be "auto": it is part of the experiment, which no machine decides'),
+        ('micro_batch = "auto"', "micro_batch = 3", 7, "error: train.accumulation cannot be decided: global_batch = 16 is not a multiple of 3 (micro_batch) x 1 (world) = 3\n  --> kava.toml:"),
+        ('micro_batch = "auto"', "micro_batch = { auto = true, min = 32 }", 7, "error: train.micro_batch cannot be decided"),
+        ('precision = "auto"', 'precision = "float16"', 7, "error: float16 does not train on cpu: CPUs have no float16 training path\n  --> kava.toml:"),
+        ('facts = "cpu-avx512bf16.yaml"', 'facts = "gone.yaml"', 8, "error: "),
+        ('source = "builtin:tiny-teacher"', 'source = "./gone"', 8, "error: ./gone (model) is not on this machine"),
+        ('source = "builtin:tiny-teacher"', 'source = "builtin:tiny-teecher"', 2, "error: builtin:tiny-teecher is not a builtin model"),
+        ('source = "builtin:arithmetic"', 'source = "gone.jsonl"', 8, "error: gone.jsonl (data) is not on this machine"),
+    ],
+    ids=["unknown-key", "wrong-type", "auto-not-allowed", "indivisible", "impossible-limit", "dtype-on-device", "no-fact-file", "no-model", "no-builtin", "no-data"],
+)  # fmt: skip
+def test_a_bad_spec_gets_a_message_a_code_and_nothing_is_written(locked: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, code: int, message: str):
+    before = (locked / "kava.lock").read_bytes()
+    edit(locked / "kava.toml", old, new)
+    assert main(["lock"]) == code
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert "Traceback" not in captured.err
+    assert (locked / "kava.lock").read_bytes() == before
+    assert not list(locked.glob("*.tmp"))
+
+
+def test_an_error_shows_the_line_with_a_caret(locked: Path, capsys: pytest.CaptureFixture[str]):
+    edit(locked / "kava.toml", 'precision = "auto"', 'precison = "auto"')
+    main(["lock"])
+    text = (locked / "kava.toml").read_text(encoding="utf-8")
+    line = next(n for n, words in enumerate(text.splitlines(), 1) if "precison" in words)
+    assert capsys.readouterr().err == (
+        "error: train.precison is not a key\n"
+        f"  --> kava.toml:{line}:1\n"
+        f'   {line} | precison = "auto"\n'
+        f"   {' ' * len(str(line))} | ^^^^^^^^ did you mean train.precision?\n"
+    )
+
+
+def test_problems_as_json(locked: Path, capsys: pytest.CaptureFixture[str]):
+    edit(locked / "kava.toml", 'precision = "auto"', 'precison = "auto"')
+    assert main(["lock", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert document["problems"][0]["hint"] == "did you mean train.precision?"
