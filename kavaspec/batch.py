@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isqrt
 
 
 def divisors(number: int) -> tuple[int, ...]:
     """All divisors, smallest first."""
-    return tuple(part for part in range(1, number + 1) if number % part == 0)
+    small = [part for part in range(1, isqrt(number) + 1) if number % part == 0]
+    large = [number // part for part in reversed(small) if part * part != number]
+    return (*small, *large)
 
 
 def nearest(values: Iterable[int], wanted: int) -> tuple[int, ...]:

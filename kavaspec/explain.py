@@ -91,6 +91,8 @@ def uses(source: str) -> tuple[str, ...]:
 def _asked(spec: Spec, key: str, target: str, decision: Decision) -> str:
     if decision.by == "set":
         return "set on the command line"
+    if not spec.text:
+        return "as locked"
     where = spec.where(key, target)
     if where is not None:
         return f"asked for at {where.path}:{where.line}:{where.column}"

@@ -14,13 +14,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from kavaspec.decision import Undecidable
+
 HOLDS_KV = ("full", "sliding")
 """Kinds whose layers keep keys and values of their own."""
 
-_SEGMENT = re.compile(r"(\d+)x(\d+)x(\d+)(?::([a-z]+))?")
+_SEGMENT = re.compile(r"(\d{1,5})x(\d{1,7})x(\d{1,7})(?::([a-z]+))?")
 
 
-class LayoutError(ValueError):
+_NAME_OTHERS = "name layers that keep keys and values"
+
+
+class LayoutError(Undecidable):
     """A layout cannot be read, or a layer that was asked for has no keys and values."""
 
 
@@ -81,10 +86,12 @@ def select(layout: str, indices: Sequence[int]) -> tuple[Layer, ...]:
     layers = parse_layout(layout)
     for index in indices:
         if not 0 <= index < len(layers):
-            raise LayoutError(f"layer {index} does not exist, {layout} has 0 to {len(layers) - 1}")
+            message = f"layer {index} does not exist, {layout} has 0 to {len(layers) - 1}"
+            raise LayoutError(message, hint=_NAME_OTHERS)
         if not layers[index].holds_kv:
             kind = layers[index].kind
-            raise LayoutError(f"layer {index} is {kind} and keeps no keys and values of its own")
+            message = f"layer {index} is {kind} and keeps no keys and values of its own"
+            raise LayoutError(message, hint=_NAME_OTHERS)
     return tuple(layers[index] for index in indices)
 
 

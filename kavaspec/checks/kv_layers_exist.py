@@ -21,9 +21,12 @@ def teacher_layers_exist(layer_map: Sequence[int], layout: str) -> Problem | Non
 
 def _missing(key: str, role: str, layers: Sequence[int], layout: str) -> Problem | None:
     try:
+        usable = ", ".join(map(str, holders(layout))) or "none"
+    except LayoutError:
+        return None  # the rule of the width says that the layout cannot be read
+    try:
         select(layout, layers)
     except LayoutError as wrong:
-        usable = ", ".join(map(str, holders(layout))) or "none"
         return error(f"{role} {wrong}", key=key, hint=f"layers that can be compared: {usable}")
     return None
 

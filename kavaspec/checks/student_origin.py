@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kavaspec.checks.check import Check, error
 from kavaspec.errors import Problem
-from kavaspec.kv_layout import parse_layout
+from kavaspec.kv_layout import LayoutError, parse_layout
 
 
 def student_origin(
@@ -59,7 +59,11 @@ def student_layers_in_teacher(layers: Sequence[int] | None, layout: str) -> Prob
     """Each kept layer exists, once."""
     if layers is None:
         return None
-    key, count = "model.student.layers", len(parse_layout(layout))
+    key = "model.student.layers"
+    try:
+        count = len(parse_layout(layout))
+    except LayoutError:
+        return None  # the rule of the width says that the layout cannot be read
     beyond = [layer for layer in layers if layer >= count]
     if beyond:
         return error(

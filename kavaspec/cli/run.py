@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FrameType
@@ -53,7 +54,7 @@ def command(
     if verdict.here is None:
         raise refusal(verdict)
     if tui:
-        return _beside_dashboard(verdict.here, at)
+        return _beside_dashboard(verdict.here, locked, at)
     return _train(locked, verdict.here, at, as_json=as_json)
 
 
@@ -81,6 +82,7 @@ def _print_preflight(verdict: Verdict, at: Shell) -> None:
 def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
     _prepare_environment(lock.values(here.target))
     at.err.line(at.err("· starting torch", "dim"))
+    warnings.filterwarnings("ignore", module="transformers")  # about its own future, not this run
     try:
         from kavaspec_runtime.run import run as train
 
@@ -153,11 +155,11 @@ def _sorted(result: Mapping[str, float]) -> list[tuple[str, float]]:
     return sorted(result.items(), key=lambda item: order.index(item[0]))
 
 
-def _beside_dashboard(here: Here, at: Shell) -> int:
+def _beside_dashboard(here: Here, lock: Lock, at: Shell) -> int:
     """The run as a child of its own, so that closing the dashboard leaves it alone."""
     from kavaspec.cli.tui import beside
 
-    return beside(here, sys.argv, at)
+    return beside(here, lock, sys.argv, at)
 
 
 class StopSwitch:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated
@@ -12,10 +13,12 @@ from typing import Annotated
 import typer
 
 from kavaspec.cli.app import Shell, shell
-from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.errors import Exit, fail
 from kavaspec.explanation import Explanations
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.model import Here, Lock
+from kavaspec.lock.recover import recover_spec
+from kavaspec.lock.stale import compare
 from kavaspec.spec.load import load_spec
 
 
@@ -36,26 +39,24 @@ def command(
     lock = read_lock(path)
     explanations = explained(lock, path)
     if why_not:
-        from kavaspec_tui import plain as text
-
-        text.decisions(lock, explanations, out=sys.stdout, as_json=as_json)
+        _text().decisions(lock, explanations, out=sys.stdout, as_json=as_json)
     else:
         dashboard.open_lock(lock, explanations, str(path))
     return 0
 
 
 def explained(lock: Lock, path: Path) -> dict[str, Explanations]:
-    """Explanations of every decision; none when the spec is not beside its lock."""
+    """Explanations of every decision, from the spec beside the lock or else from the lock alone."""
     from kavaspec.explain import explain_all
 
-    try:
-        spec = load_spec(path.with_suffix(".toml"), set=lock.set)
-        return dict(explain_all(spec, lock, evidence={}))
-    except (KavaError, KeyError):
-        return {}  # no spec, or another one: values are shown without their reasons
+    beside = path.with_suffix(".toml")
+    spec = load_spec(beside, set=lock.set) if beside.exists() else recover_spec(lock)
+    if not compare(spec, lock).fresh:
+        spec = recover_spec(lock)  # the spec moved on: explain what was locked
+    return dict(explain_all(spec, lock, evidence={}))
 
 
-def beside(here: Here, argv: Sequence[str], at: Shell) -> int:
+def beside(here: Here, lock: Lock, argv: Sequence[str], at: Shell) -> int:
     """Start the run as a process of its own and watch its folder."""
     dashboard = _dashboard()
     why_not = dashboard.can_draw(at.env)
@@ -71,7 +72,7 @@ def beside(here: Here, argv: Sequence[str], at: Shell) -> int:
             stderr=log,
             start_new_session=True,
         )
-    dashboard.open_run(here.run_folder, None)
+    dashboard.open_run(here.run_folder, explained(lock, here.run_folder / "kava.lock"))
     code = child.poll()
     if code is None:
         at.out.line(f"the run goes on as process {child.pid}: kavaspec tui {here.run_folder}")
@@ -81,26 +82,27 @@ def beside(here: Here, argv: Sequence[str], at: Shell) -> int:
 
 
 def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
-    if not (folder / "events.jsonl").exists() and once:
+    if not (folder / "events.jsonl").exists() and (once or as_json):
         raise fail(f"{folder} is not a run folder: no events.jsonl", Exit.ENVIRONMENT)
     if not plain:
         lock_path = folder / "kava.lock"
         explanations = explained(read_lock(lock_path), lock_path) if lock_path.exists() else None
         _dashboard().open_run(folder, explanations)
         return 0
-    from kavaspec_tui import plain as text
-
     if once or as_json:
-        text.once(folder, out=sys.stdout, as_json=as_json)
+        _text().once(folder, out=sys.stdout, as_json=as_json)
     else:
-        text.watch(folder, out=sys.stdout)
+        _text().watch(folder, out=sys.stdout)
     return 0
 
 
 def _dashboard() -> ModuleType:
     try:
-        from kavaspec_tui import app
+        return import_module("kavaspec_tui.app")
     except ImportError as error:
         hint = "pip install 'kavaspec[tui]'"
         raise fail(f"the dashboard needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
-    return app
+
+
+def _text() -> ModuleType:
+    return import_module("kavaspec_tui.plain")

@@ -15,6 +15,7 @@ from kavaspec.explain import explain_all
 from kavaspec.explanation import Explanation, headline
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.model import Lock
+from kavaspec.lock.recover import recover_spec
 from kavaspec.plain import show
 from kavaspec.spec.load import load_spec
 
@@ -29,7 +30,9 @@ def command(
     """Explain one value: rule, arithmetic, facts, alternatives, and how to override it."""
     at = shell()
     locked = read_lock(lock)
-    loaded = load_spec(spec or lock.with_suffix(".toml"), set=locked.set)
+    beside = spec or lock.with_suffix(".toml")
+    exists = spec is not None or beside.exists()
+    loaded = load_spec(beside, set=locked.set) if exists else recover_spec(locked)
     explained = explain_all(loaded, locked, evidence={})
     shown = explained[_target(locked, target)]
     if key not in shown:

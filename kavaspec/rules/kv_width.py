@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kavaspec.decision import Decision, Rejected, Rule, Term, Undecidable
-from kavaspec.kv_layout import Layer, LayoutError, select, sum_of_widths
+from kavaspec.kv_layout import Layer, select, sum_of_widths
 
 
 def kv_width(layout: str, layers: Sequence[int], aggregate: str) -> Decision:
@@ -16,10 +16,7 @@ def kv_width(layout: str, layers: Sequence[int], aggregate: str) -> Decision:
     Raises:
         Undecidable: if a layer has no keys and values, or `mean` meets different widths.
     """
-    try:
-        chosen = select(layout, layers)
-    except LayoutError as error:
-        raise Undecidable(str(error), hint="name layers that keep keys and values") from error
+    chosen = select(layout, layers)
     if aggregate == "none":
         return _list(chosen)
     return _sum(chosen) if aggregate == "concat" else _common(chosen, aggregate)

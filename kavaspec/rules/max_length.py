@@ -18,6 +18,8 @@ def max_length(
     Raises:
         Undecidable: if the spec forbids every length that suits the data and the student.
     """
+    if "max" not in token_lengths:
+        raise Undecidable("the length of the longest row is not known", missing=True)
     longest = token_lengths["max"]
     whole = max(SHORTEST, (longest + 7) // 8 * 8)
     terms = (

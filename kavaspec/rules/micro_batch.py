@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kavaspec.batch import divisors
+from kavaspec.batch import divisors, nearest
 from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Rule, Term, Undecidable
 
 TABLE_LENGTH = 512
 TABLE_PARAMETERS = 494_032_768
 
 Table = Sequence[Sequence[int]]
-"""Rows of (memory in bytes, rows that fit), largest memory first."""
+"""Pairs of memory in bytes and rows that fit from there on; below all of them, one row."""
 
 
 def micro_batch(
@@ -41,7 +41,7 @@ def micro_batch(
     if global_batch % world:
         raise Undecidable(
             f"a global batch of {global_batch} cannot be shared by {world} processes",
-            hint=_worlds(global_batch),
+            hint=_worlds(global_batch, world),
         )
     fact, memory = _memory(device, gpu_memory, unified, host_memory)
     given = _rows(table, memory)
@@ -74,7 +74,7 @@ def _memory(
 
 
 def _rows(table: Table, memory: int) -> int:
-    return next((rows for floor, rows in table if memory >= floor), 1)
+    return max((floor, rows) for floor, rows in (*table, (0, 1)) if memory >= floor)[1]
 
 
 def _scaled(rows: int, max_length: int, parameters: int) -> int:
@@ -136,17 +136,19 @@ def _guard(
     value: int, fact: str, table: Table, max_length: int, parameters: int
 ) -> tuple[Guard, ...]:
     """The least memory for which the table still gives `value` rows."""
-    enough = [floor for floor, rows in table if _scaled(rows, max_length, parameters) >= value]
-    floor = min(enough)
+    floor = min(
+        floor for floor, rows in (*table, (0, 1)) if _scaled(rows, max_length, parameters) >= value
+    )
     return (Guard(fact=fact, op=">=", value=floor),) if floor else ()
 
 
 def _list(values: Sequence[int]) -> str:
-    return ", ".join(str(value) for value in values)
+    shown = [str(value) for value in values]
+    return ", ".join(shown if len(shown) <= 8 else [*shown[:3], "...", *shown[-3:]])
 
 
-def _worlds(global_batch: int) -> str:
-    return f"train.world = one of {_list(divisors(global_batch))}"
+def _worlds(global_batch: int, world: int) -> str:
+    return "train.world = " + " or ".join(map(str, nearest(divisors(global_batch), world)))
 
 
 RULE = Rule(

@@ -47,10 +47,10 @@ def paths_cache(places: Sequence[str] | None) -> Decision:
 def _places(
     variable: str, folder: str, places: Sequence[str], *, local: str | None = None
 ) -> Decision:
-    count = f"{len(places)} scratch place{'' if len(places) == 1 else 's'}"
+    count = f"{len(places)} scratch place{'' if len(places) == 1 else 's'} of this site, then "
     return Decision(
         value=(variable, *(f"{place}/kava/{folder}" for place in places), f"./{folder}"),
-        because=f"{variable} comes first, then {count} of this site, then the project",
+        because=f"{variable} comes first, then {count if places else ''}the project",
         rejected=tuple(
             Rejected(
                 value=f"{place}/kava/{folder}",

@@ -58,7 +58,9 @@ def candidates(
 ) -> tuple[Candidate, ...]:
     """All three dtypes, best first. What the canary found wrong is impossible."""
     if device == "cuda":
-        table = _cuda(gpu or "this GPU", tuple(capability) if capability else None)
+        table = _cuda(
+            gpu or "this GPU", tuple(capability) if capability and len(capability) == 2 else None
+        )
     elif device == "rocm":
         table = _rocm(gpu or "this GPU", arch, bfloat16)
     elif device == "mps":

@@ -64,7 +64,10 @@ class WordProblem:
     result: int
 
     def row(self) -> dict[str, str]:
-        return {"question": self.question, "answer": "\n".join([*self.steps, f"#### {self.result}"])}
+        return {
+            "question": self.question,
+            "answer": "\n".join([*self.steps, f"#### {self.result}"]),
+        }
 
 
 def rows(split: str) -> Sequence[dict[str, str]]:

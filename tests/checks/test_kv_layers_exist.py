@@ -49,3 +49,7 @@ def test_a_teacher_layer_is_named_as_one():
     problem = teacher_layers_exist((28,), "28x2x128")
     assert problem.message == "teacher layer 28 does not exist, 28x2x128 has 0 to 27"
     assert problem.key == "objective.kv.layer_map"
+
+
+def test_a_layout_that_cannot_be_read_is_left_to_its_rule():
+    assert student_layers_exist((0,), "nonsense") is None

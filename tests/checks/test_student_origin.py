@@ -62,6 +62,7 @@ def test_none_or_two_are_refused(origin, message, key, hint):
 def test_layers_of_the_teacher_pass():
     assert student_layers_in_teacher((0, 29), "30x3x64") is None
     assert student_layers_in_teacher(None, "30x3x64") is None
+    assert student_layers_in_teacher((0,), "nonsense") is None, "that is the rule's to say"
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,15 @@ def test_a_fresh_lock(locked: Path, capsys: pytest.CaptureFixture[str]):
 
 def test_comments_order_and_quotes_change_nothing(locked: Path, capsys: pytest.CaptureFixture[str]):
     text = (locked / "kava.toml").read_text(encoding="utf-8")
-    (locked / "kava.toml").write_text("# hello\n" + text.replace('"kv" ', "'kv' "), encoding="utf-8", newline="\r\n")
+    (locked / "kava.toml").write_text(
+        "# hello\n" + text.replace('"kv" ', "'kv' "), encoding="utf-8", newline="\r\n"
+    )
     assert run(capsys)[0] == 0
 
 
-def test_what_changed_stands_first_and_what_follows_is_indented_under_it(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_what_changed_stands_first_and_what_follows_is_indented_under_it(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     edit(locked / "kava.toml", "steps = 1000", "steps = 2000")
     code, text = run(capsys)
     assert code == 3
@@ -55,18 +59,24 @@ def test_every_changed_key_is_reported(locked: Path, capsys: pytest.CaptureFixtu
     assert "train.warmup_steps" in text
 
 
-def test_a_value_written_by_hand_takes_over_from_its_rule(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_value_written_by_hand_takes_over_from_its_rule(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     edit(locked / "kava.toml", 'precision = "auto"', 'precision = "bfloat16"')
     code, text = run(capsys)
     assert code == 3
     assert "kava.toml decides it now" in text
 
 
-def test_another_model_means_that_recorded_facts_are_about_something_else(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_another_model_means_that_recorded_facts_are_about_something_else(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     edit(locked / "kava.toml", 'source = "builtin:tiny-teacher"', 'source = "./another"')
     code, text = run(capsys)
     assert code == 3
-    assert "fact.teacher.digest was observed for something else than what kava.toml names now" in text
+    assert (
+        "fact.teacher.digest was observed for something else than what kava.toml names now" in text
+    )
 
 
 def test_a_new_target_is_missing_from_the_lock(locked: Path, capsys: pytest.CaptureFixture[str]):
@@ -97,14 +107,21 @@ def test_json(locked: Path, capsys: pytest.CaptureFixture[str]):
     edit(locked / "kava.toml", "seed = 0", "seed = 5")
     code, text = run(capsys, "--json")
     document = json.loads(text)
-    assert (document["schema"], document["fresh"], document["exit"], code) == ("kavaspec.check/1", False, 3, 3)
+    assert (document["schema"], document["fresh"], document["exit"], code) == (
+        "kavaspec.check/1",
+        False,
+        3,
+        3,
+    )
     assert document["changes"][0] == {
         "key": "train.seed", "target": "", "old": "0", "new": "5",
         "because": "kava.toml changed it", "follows": None,
     }  # fmt: skip
 
 
-def test_settings_of_the_lock_are_a_layer_of_the_spec(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_settings_of_the_lock_are_a_layer_of_the_spec(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     assert main(["lock", "--set", "train.steps=60"]) == 0
     capsys.readouterr()
     assert run(capsys)[0] == 0

@@ -41,7 +41,9 @@ def test_dry_run_writes_nothing(locked: Path, capsys: pytest.CaptureFixture[str]
     assert "would write kava.lock" in capsys.readouterr().out
 
 
-def test_literal_and_auto_that_give_the_same_value_give_the_same_ids(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_literal_and_auto_that_give_the_same_value_give_the_same_ids(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     main(["lock"])
     auto = capsys.readouterr().out.splitlines()[-2]
     edit(locked / "kava.toml", 'layers = "auto"', "layers = [0, 1, 2]")
@@ -51,7 +53,9 @@ def test_literal_and_auto_that_give_the_same_value_give_the_same_ids(locked: Pat
     assert "kx1:" in auto
 
 
-def test_places_and_names_do_not_count_for_the_ids(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_places_and_names_do_not_count_for_the_ids(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     main(["lock"])
     before = capsys.readouterr().out.splitlines()[-2]
     edit(locked / "kava.toml", 'name = "arithmetic"', 'name = "other"')
@@ -101,7 +105,9 @@ def test_a_conflicted_lock_is_derived_again(locked: Path, capsys: pytest.Capture
     ],
     ids=["unknown-key", "wrong-type", "auto-not-allowed", "indivisible", "impossible-limit", "dtype-on-device", "no-fact-file", "no-model", "no-builtin", "no-data"],
 )  # fmt: skip
-def test_a_bad_spec_gets_a_message_a_code_and_nothing_is_written(locked: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, code: int, message: str):
+def test_a_bad_spec_gets_a_message_a_code_and_nothing_is_written(
+    locked: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, code: int, message: str
+):
     before = (locked / "kava.lock").read_bytes()
     edit(locked / "kava.toml", old, new)
     assert main(["lock"]) == code

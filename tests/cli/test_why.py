@@ -15,7 +15,9 @@ from kavaspec.spec.load import load_spec
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_width_of_the_cache_with_its_arithmetic(locked: Path, capsys: pytest.CaptureFixture[str]):
+def test_the_width_of_the_cache_with_its_arithmetic(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
     assert main(["why", "objective.kv.teacher_dim"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("objective.kv.teacher_dim = [64 x 3]  features\n  because  ")
@@ -37,7 +39,9 @@ def test_a_mistyped_key_gets_the_nearest_one(locked: Path, capsys: pytest.Captur
     )
 
 
-def test_several_targets_need_a_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_several_targets_need_a_name(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(ROOT / "examples/qwen2.5")
     monkeypatch.setenv("NO_COLOR", "1")
     assert main(["why", "train.precision"]) == 2
@@ -47,7 +51,9 @@ def test_several_targets_need_a_name(capsys: pytest.CaptureFixture[str], monkeyp
 @pytest.mark.parametrize(
     ("key", "value"), [("objective.kv.teacher_dim", 7168), ("objective.kv.student_dim", 3072)]
 )
-def test_the_original_pair(key: str, value: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_the_original_pair(
+    key: str, value: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.chdir(ROOT / "examples/qwen2.5")
     assert main(["why", key, "--target", "rtx4070", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["explanation"]["value"] == value

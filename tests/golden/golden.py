@@ -1,6 +1,6 @@
 """The golden locks: the default spec on each example machine. Run this file to write them anew.
 
-    python tests/golden/golden.py
+python tests/golden/golden.py
 """
 
 from __future__ import annotations

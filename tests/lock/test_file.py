@@ -28,8 +28,10 @@ SCALARS = (
 )
 VALUES = st.recursive(
     SCALARS,
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=6), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(st.characters(codec="utf-8"), max_size=6), inner, max_size=3)
+    ),
     max_leaves=6,
 ).map(freeze)
 
@@ -42,7 +44,9 @@ def lock_of(value: Plain, **changes: object) -> Lock:
         "set": {},
         "facts": {"fact.data.rows": fact},
         "experiment": {"train.seed": block},
-        "targets": {"here": Target(facts={"fact.cpu.cores": fact}, decisions={"train.threads": block})},
+        "targets": {
+            "here": Target(facts={"fact.cpu.cores": fact}, decisions={"train.threads": block})
+        },
     }
     return Lock(**{**content, **changes})  # type: ignore[arg-type]
 
@@ -154,12 +158,17 @@ def test_conflict_markers_are_called_by_their_name():
 
 
 def test_a_lock_that_was_cut_says_so():
-    assert problem(PLAIN_LOCK[: PLAIN_LOCK.index("targets:")]) == ("the lock ends early: it has no targets", 18)
+    assert problem(PLAIN_LOCK[: PLAIN_LOCK.index("targets:")]) == (
+        "the lock ends early: it has no targets",
+        18,
+    )
     assert problem(PLAIN_LOCK[:-8])[0] == "the lock ends early: its last line is cut"
 
 
 def test_line_ends_of_windows_change_nothing():
-    assert parse_lock(PLAIN_LOCK.replace("\n", "\r\n"), "kava.lock") == parse_lock(PLAIN_LOCK, "kava.lock")
+    assert parse_lock(PLAIN_LOCK.replace("\n", "\r\n"), "kava.lock") == parse_lock(
+        PLAIN_LOCK, "kava.lock"
+    )
 
 
 def test_something_else_is_not_a_lock():

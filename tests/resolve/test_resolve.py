@@ -41,7 +41,12 @@ RULES = (PRECISION, DEVICE)
 CARD = {"fact.gpu.name": Fact(value="A100", how="measured", probe="nvml@1")}
 
 
-def run(asked: Mapping[str, Asked], facts: Mapping[str, Fact] = CARD, base: Resolution = NOTHING, **why: str) -> Resolution:
+def run(
+    asked: Mapping[str, Asked],
+    facts: Mapping[str, Fact] = CARD,
+    base: Resolution = NOTHING,
+    **why: str,
+) -> Resolution:
     return resolve(asked, facts, RULES, base=base, not_found=why)
 
 
@@ -52,7 +57,11 @@ def test_rules_run_after_the_rules_they_read():
 
 def test_a_decision_keeps_its_reason_its_rule_and_what_it_was_told():
     decision = run({"precision": auto(), "device": auto()}).decisions["precision"]
-    assert (decision.because, decision.by, dict(decision.inputs)) == ("of cuda", "precision@3", {"device": "cuda"})
+    assert (decision.because, decision.by, dict(decision.inputs)) == (
+        "of cuda",
+        "precision@3",
+        {"device": "cuda"},
+    )
 
 
 def test_a_value_in_the_spec_wins_and_feeds_the_rules():
@@ -68,7 +77,9 @@ def test_the_order_of_the_rules_does_not_matter():
 
 
 def test_a_constraint_reaches_the_rule_and_is_recorded():
-    decision = run({"precision": auto(one_of=("bfloat16",)), "device": auto()}).decisions["precision"]
+    decision = run({"precision": auto(one_of=("bfloat16",)), "device": auto()}).decisions[
+        "precision"
+    ]
     assert decision.inputs["auto"] == {"one_of": ("bfloat16",)}
 
 
@@ -94,25 +105,44 @@ def test_a_fact_that_is_needed_and_unknown_is_named_with_the_reason():
         return Decision(value=count, because="of the cores")
 
     rule = Rule(key="threads", inputs={"count": "fact.cpu.cores"}, decide=cores)
-    result = resolve({"threads": auto()}, {}, (rule,), base=NOTHING, not_found={"fact.cpu.cores": "no /proc here"})
+    result = resolve(
+        {"threads": auto()},
+        {},
+        (rule,),
+        base=NOTHING,
+        not_found={"fact.cpu.cores": "no /proc here"},
+    )
     [problem] = result.problems
-    assert problem.message == "threads cannot be decided: fact.cpu.cores is not known: no /proc here"
+    assert (
+        problem.message == "threads cannot be decided: fact.cpu.cores is not known: no /proc here"
+    )
     assert problem.exit == Exit.ENVIRONMENT
 
 
 def test_what_follows_from_an_undecided_key_is_silent():
     """One cause, one message."""
+
     def broken(gpu: str | None) -> Decision:
         raise Undecidable("the card is ill")
 
     rules = (PRECISION, Rule(key="device", inputs={"gpu": "fact.gpu.name"}, decide=broken))
-    result = resolve({"precision": auto(), "device": auto()}, CARD, rules, base=NOTHING, not_found={})
-    assert [problem.message for problem in result.problems] == ["device cannot be decided: the card is ill"]
+    result = resolve(
+        {"precision": auto(), "device": auto()}, CARD, rules, base=NOTHING, not_found={}
+    )
+    assert [problem.message for problem in result.problems] == [
+        "device cannot be decided: the card is ill"
+    ]
     assert result.undecided == {"device", "precision"}
 
 
 def test_undecided_keys_of_the_base_stay_undecided():
-    base = Resolution(decisions={}, problems=(), undecided=frozenset({"device"}), facts_wanted=frozenset(), facts_needed=frozenset())
+    base = Resolution(
+        decisions={},
+        problems=(),
+        undecided=frozenset({"device"}),
+        facts_wanted=frozenset(),
+        facts_needed=frozenset(),
+    )
     result = run({"precision": auto()}, base=base)
     assert (dict(result.decisions), result.problems) == ({}, ())
 
@@ -157,14 +187,19 @@ def too_big(micro: int, memory: int | None) -> Problem | None:
     return None
 
 
-FITS = Check(name="fits", inputs={"micro": "micro", "memory": "fact.gpu.memory_bytes"}, veto=too_big)
+FITS = Check(
+    name="fits", inputs={"micro": "micro", "memory": "fact.gpu.memory_bytes"}, veto=too_big
+)
 MICRO = {"micro": Decision(value=8, because="", by="spec")}
 
 
 def test_a_check_can_veto_a_value_whoever_set_it():
     facts = {"fact.gpu.memory_bytes": Fact(value=4, how="measured", probe="nvml@1")}
     problems, wanted = veto((FITS,), MICRO, facts)
-    assert ([item.message for item in problems], wanted) == (["does not fit"], {"fact.gpu.memory_bytes"})
+    assert ([item.message for item in problems], wanted) == (
+        ["does not fit"],
+        {"fact.gpu.memory_bytes"},
+    )
 
 
 def test_a_check_whose_key_does_not_apply_is_not_run():

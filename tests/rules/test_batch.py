@@ -6,6 +6,7 @@ from kavaspec.batch import divisors, nearest, repairs
 def test_divisors_are_sorted():
     assert divisors(12) == (1, 2, 3, 4, 6, 12)
     assert divisors(1) == (1,)
+    assert divisors(16) == (1, 2, 4, 8, 16)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,12 @@ def test_layers_left_out_are_named_with_their_kind():
     )
 
 
+def test_a_layout_that_cannot_be_read_is_said():
+    with pytest.raises(Undecidable) as stop:
+        kv_layers("24 layers")
+    assert stop.value.because == "'24 layers' is not a KV layout: expected one like 28x2x128"
+
+
 def test_a_student_without_keys_and_values_cannot_learn_them():
     with pytest.raises(Undecidable) as stop:
         kv_layers("24x0x0:linear+2x1x512:latent")

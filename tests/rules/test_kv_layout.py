@@ -37,16 +37,11 @@ def test_a_layout_is_written_as_it_was_read(layout):
     assert write_layout(parse_layout(layout)) == layout
 
 
-@pytest.mark.parametrize(
-    "text", ["", "28x2", "axbxc", "28x2x128:FULL", "28 x 2 x 128"]
-)
+@pytest.mark.parametrize("text", ["", "28x2", "axbxc", "28x2x128:FULL", "28 x 2 x 128"])
 def test_anything_else_is_no_layout(text):
     with pytest.raises(LayoutError) as wrong:
         parse_layout(text)
-    assert (
-        str(wrong.value)
-        == f"{text!r} is not a KV layout: expected one like 28x2x128"
-    )
+    assert str(wrong.value) == f"{text!r} is not a KV layout: expected one like 28x2x128"
 
 
 def test_only_full_and_sliding_layers_hold_keys_and_values():

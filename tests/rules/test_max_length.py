@@ -62,3 +62,10 @@ def test_a_length_that_nobody_needs_is_not_invented():
         "320 tokens suit the data and the student, but the spec asks for at least 512"
     )
     assert stop.value.hint == "write data.max_length as a number"
+
+
+def test_without_the_longest_row_nothing_is_decided():
+    with pytest.raises(Undecidable) as stop:
+        max_length({"p50": 120}, 32768)
+    assert stop.value.because == "the length of the longest row is not known"
+    assert stop.value.missing

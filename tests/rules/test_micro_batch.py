@@ -156,7 +156,7 @@ def test_the_guard_is_the_least_memory_that_still_holds_it(machine, allowed, gua
             {"world": 3},
             ANYTHING,
             "a global batch of 32 cannot be shared by 3 processes",
-            "train.world = one of 1, 2, 4, 8, 16, 32",
+            "train.world = 2 or 4",
         ),
         (
             {"gpu_memory": None},
@@ -172,3 +172,21 @@ def test_what_cannot_be_met_names_the_nearest(change, allowed, because, hint):
         micro_batch(**(A100 | change), allowed=allowed)
     assert (stop.value.because, stop.value.hint) == (because, hint)
     assert stop.value.missing is ("memory_bytes" in because)
+
+
+@pytest.mark.parametrize(
+    ("table", "value"),
+    [((), 1), (((8 * GIB, 2), (40 * GIB, 8)), 8), (((200 * GIB, 64),), 1)],
+    ids=["empty", "smallest-first", "nothing-small-enough"],
+)
+def test_any_table_can_be_read(table, value):
+    assert micro_batch(**(A100 | {"table": table})).value == value
+
+
+def test_long_lists_of_divisors_are_shortened():
+    with pytest.raises(Undecidable) as stop:
+        micro_batch(**(A100 | {"global_batch": 720, "max_length": 8}), allowed=Allowed(one_of=(7,)))
+    assert stop.value.because == (
+        "of the divisors of 720 rows, 1, 2, 3, ..., 180, 240, 360 fit in memory "
+        "and the spec allows none of them"
+    )

@@ -46,7 +46,10 @@ def test_an_optional_key_is_switched_off_with_unset():
 
 
 def test_auto_may_carry_limits():
-    text = HEAD + '[train]\nmicro_batch = { auto = true, max = 8 }\nprecision = { auto = true, one_of = ["bfloat16", "float32"] }\n'
+    text = (
+        HEAD
+        + '[train]\nmicro_batch = { auto = true, max = 8 }\nprecision = { auto = true, one_of = ["bfloat16", "float32"] }\n'
+    )
     asked = parse_spec(text, "kava.toml", set={}).targets["here"].asked
     assert asked["train.micro_batch"].allowed == Allowed(max=8)
     assert asked["train.precision"].allowed == Allowed(one_of=("bfloat16", "float32"))
@@ -59,18 +62,33 @@ def test_settings_of_the_command_line_win_and_are_kept():
 
 
 def test_a_target_overrides_numerics_and_placement():
-    text = HEAD + '[train]\nmicro_batch = 4\n[targets.big]\nfacts = "facts/big.yaml"\ntrain.micro_batch = 16\n[targets.small]\n'
+    text = (
+        HEAD
+        + '[train]\nmicro_batch = 4\n[targets.big]\nfacts = "facts/big.yaml"\ntrain.micro_batch = 16\n[targets.small]\n'
+    )
     spec = parse_spec(text, "kava.toml", set={})
     assert spec.targets["big"].facts == "facts/big.yaml"
-    assert (spec.asked("train.micro_batch", "big").value, spec.asked("train.micro_batch", "big").by) == (16, "target")
-    assert (spec.asked("train.micro_batch", "small").value, spec.asked("train.micro_batch", "small").by) == (4, "spec")
+    assert (
+        spec.asked("train.micro_batch", "big").value,
+        spec.asked("train.micro_batch", "big").by,
+    ) == (16, "target")
+    assert (
+        spec.asked("train.micro_batch", "small").value,
+        spec.asked("train.micro_batch", "small").by,
+    ) == (4, "spec")
 
 
 def test_a_preset_stands_between_defaults_and_spec():
     text = HEAD + '[objective]\npreset = "seed"\n[objective.kv]\nloss = "mse"\n'
     experiment = parse_spec(text, "kava.toml", set={}).experiment
-    assert (experiment["objective.kv.aggregate"].value, experiment["objective.kv.aggregate"].by) == ("concat", "preset seed@1")
-    assert (experiment["objective.kv.loss"].value, experiment["objective.kv.loss"].by) == ("mse", "spec")
+    assert (
+        experiment["objective.kv.aggregate"].value,
+        experiment["objective.kv.aggregate"].by,
+    ) == ("concat", "preset seed@1")
+    assert (experiment["objective.kv.loss"].value, experiment["objective.kv.loss"].by) == (
+        "mse",
+        "spec",
+    )
 
 
 def test_an_objective_without_a_teacher_has_no_teacher_keys():
@@ -102,11 +120,15 @@ def test_an_objective_without_a_teacher_has_no_teacher_keys():
     ids=lambda text: str(text)[:40],
 )  # fmt: skip
 def test_one_mistake_one_message_at_its_place(line: str, message: str, hint: str | None):
-    assert problems('data.source = "d"\n\n\nmodel.teacher.source = "t"\n' + line) == [(message, hint)]
+    assert problems('data.source = "d"\n\n\nmodel.teacher.source = "t"\n' + line) == [
+        (message, hint)
+    ]
 
 
 def test_all_problems_come_in_one_pass_sorted_by_position():
-    text = '[train]\nstep = 3\nmicro_batch = "8"\n[data]\nsorce = "d"\n[model.teacher]\nsource = "t"\n'
+    text = (
+        '[train]\nstep = 3\nmicro_batch = "8"\n[data]\nsorce = "d"\n[model.teacher]\nsource = "t"\n'
+    )
     assert [message for message, _ in problems(text)] == [
         "2:1 train.step is not a key",
         '3:15 train.micro_batch is the string "8"; expected an integer >= 1 or "auto"',
@@ -118,7 +140,9 @@ def test_a_required_key_that_is_missing_is_named_with_its_meaning():
     [(message, hint)] = problems('[model.teacher]\nsource = "t"\n')
     assert message == "data.source is missing"
     assert hint is not None
-    assert hint.startswith("add to [data]:  source = ...   # Where to find it: `builtin:arithmetic`")
+    assert hint.startswith(
+        "add to [data]:  source = ...   # Where to find it: `builtin:arithmetic`"
+    )
 
 
 def test_a_key_of_another_objective_is_refused():
