@@ -19,6 +19,7 @@ from kavaspec.facts.observe import (
     torch_child,
     with_assumptions,
 )
+from kavaspec.facts.probe import Child
 from kavaspec.lock.derive import Derived, derive, facts_of
 from kavaspec.lock.file import lock_text, read_lock
 from kavaspec.lock.model import Lock
@@ -77,8 +78,8 @@ def compile_lock(
         }
         missing = {item.fact: item.because for seen in observed.values() for item in seen.not_found}
         derived = derive(spec, experiment, targets, not_found=missing)
-    if derived.errors:
-        raise KavaError(*derived.errors)
+    if derived.errors:  # a mistake in the spec stands before what follows from it
+        raise KavaError(*sorted(derived.errors, key=lambda problem: problem.exit))
     everything: dict[str, Fact] = {}
     for seen in observed.values():
         everything |= seen.facts
@@ -208,6 +209,16 @@ def _fact_file(spec: Spec, name: str, path: str, project: Project) -> Facts:
         ) from None
 
 
+def _look(
+    spec: Spec, request: ExperimentRequest, child: Child, project: Project, report: Report
+) -> Observation:
+    try:
+        return observe_experiment(request, report=report, child=child, env=project.env)
+    except KavaError as error:
+        placed = (_at(spec, problem.key or "", problem) for problem in error.problems)
+        raise KavaError(*placed) from None
+
+
 def _measured(facts: Facts) -> Facts:
     return {name: fact for name, fact in facts.items() if fact.how not in UNMEASURED}
 
@@ -233,7 +244,7 @@ def _observe(
     seen: dict[str, Observation] = {"": Observation(facts={})}
     with torch_child(project.env) as child:  # torch is imported once, for all questions
         if request is not None:
-            seen[""] = observe_experiment(request, report=report, child=child, env=project.env)
+            seen[""] = _look(spec, request, child, project, report)
         if machines:
             here = observe_machine(env=project.env, report=report, child=child)
             seen |= dict.fromkeys(machines, here)

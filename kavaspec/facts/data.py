@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from string import Formatter
 from typing import Any
 
 from kavaspec.facts.model import Observation
@@ -84,6 +85,9 @@ def _lengths(
         assumed = dict.fromkeys(QUANTILES, ASSUMED_TOKENS)
         evidence = f"no tokenizer beside the student's config: {ASSUMED_TOKENS} tokens assumed"
         return Seen(value=assumed, evidence=evidence, how="assumed")
+    missing = _unknown_columns(wanted, rows)
+    if missing:
+        return Missing(because=f"a template names {missing[0]}, which is not a column of the data")
     counts: list[int] = []
     while len(counts) < len(rows):
         if len(rows) > BATCH_ROWS:
@@ -93,6 +97,16 @@ def _lengths(
             return answer
         counts += answer
     return Seen(value=quantiles(counts), evidence=f"{len(counts)} rows of {wanted.split}")
+
+
+def _unknown_columns(wanted: ExperimentRequest, rows: Sequence[Row]) -> list[str]:
+    """Columns that the templates name and some row lacks. The spec's position is a check's affair."""
+    try:
+        parts = [*Formatter().parse(wanted.prompt), *Formatter().parse(wanted.completion)]
+    except ValueError:
+        return ["something that cannot be read"]
+    named = [name for _, name, _, _ in parts if name]
+    return [name for name in named if any(name not in row for row in rows)]
 
 
 def _count(

@@ -35,6 +35,9 @@ VERSION = 1
 _TOP = ("facts_version", "note", "facts")
 _FIELDS = ("value", "how", "probe", "evidence", "of")
 _UNITS = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
+_NO_TEXT_IN_YAML_1_1 = re.compile(
+    r"(?i)y|yes|n|no|true|false|on|off|null|~|[-+]?\.(inf|nan)|[-+.]?[0-9][0-9a-fxob_:.tz +-]*"
+)
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
 
 
@@ -151,7 +154,14 @@ def _yaml() -> Any:
     yaml.width = 100
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.representer.add_representer(type(None), _write_none)
+    yaml.representer.add_representer(str, _write_text)
     return yaml
+
+
+def _write_text(representer: Any, text: str) -> Any:
+    """Text that YAML 1.1 would take for a number, a truth or a time is quoted."""
+    style = "'" if _NO_TEXT_IN_YAML_1_1.fullmatch(text) else None
+    return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _write_none(representer: Any, _: None) -> Any:

@@ -46,7 +46,7 @@ def real(world, source: str, data: Path | None) -> dict:
         "objective__kv__projector__out_dim": [192] * 8,
         "objective__kv__projector__hidden_dim": [32] * 8,
         "train__learning_rate": 3e-4,
-        "train__threads": 2,
+        "train__threads": 1,
         "train__warmup_steps": 0,
         "eval__exact_match_rows": 2,
         "eval__max_new_tokens": 3,

@@ -12,6 +12,7 @@ from kavaspec.events import (
     Checkpoint, End, Eval, Event, Heartbeat, Line, Log, Metric, Rehearsal, Resume, Run, Step, to_line,
 )  # fmt: skip
 from kavaspec.explanation import Explanation, Source
+from kavaspec.plain import freeze, toml
 from kavaspec.spec.model import SpecModel
 
 T0 = 1_790_000_000.0
@@ -201,6 +202,12 @@ RULED: dict[str, tuple[object, str]] = {
     "scheduler.memory_bytes": (8_589_934_592, "scheduler_memory@1"),
     "scheduler.walltime_s": (3600, "scheduler_walltime@1"),
 }
+MEANINGS = {
+    "data.digest": "What it is: SHA-256 over the rows of both splits.",
+    "train.micro_batch": "Rows that one process computes at once.",
+    "train.precision": "What matrix products are computed in.",
+    "train.global_batch": "Rows per optimizer step, over all micro-batches and processes.",
+}
 YOURS: dict[str, object] = {
     "name": "kava",
     "model.teacher.source": "builtin:tiny-teacher",
@@ -291,13 +298,13 @@ def _explanation(key: str, field) -> Explanation:
         value = None
     values = {
         "key": key,
-        "value": tuple(value) if isinstance(value, list) else value,
+        "value": freeze(value),
         "tier": extra["tier"],
         "by": by,
-        "meaning": " ".join((field.description or "What it says.").split()),
+        "meaning": MEANINGS.get(key, "Which of the possible values the run uses."),
         "unit": extra.get("unit", ""),
         "because": because,
         "asked": asked,
-        "override": f"{key.rpartition('.')[2]} = ...  # under [{key.rpartition('.')[0]}]",
+        "override": f"[{key.rpartition('.')[0]}]\n{key.rpartition('.')[2]} = {toml(freeze(value))}",
     }
     return Explanation(**(values | DETAILS.get(key, {})))

@@ -24,7 +24,7 @@ def test_a_spike_is_told_once_with_its_height():
     found = watch(Watch(), rows(losses))[1]
     assert [(a.step, a.rule) for a in found] == [(207, "spike")]
     assert found[0].message.startswith("loss 8.69 at step 207 is ")
-    assert found[0].message.endswith(" sigma above its running mean 1.677")
+    assert found[0].message.endswith(" sigma above its running mean 1.626")
 
 
 def test_a_second_spike_after_quiet_steps_is_told_again():

@@ -29,15 +29,15 @@ def text(subject, look=PLAIN, width=40, height=10):
 def test_a_falling_line_falls():
     assert text(subject(range(9, 0, -1), marks=[Mark(step=3, sign="S"), Mark(step=7, sign="!")])) == [
         "loss 1                            x step",
-        "    10┤",
-        "      │::.",
-        "      │  ':::..",
-        "     5┤      '':::..",
-        "      │           '':::.",
-        "      │                '::..",
-        "     0┤                   ':",
+        "    10┤.",
+        "      │''':...",
+        "      │      '''':...",
+        "     5┤             ''':...",
+        "      │                   ''':....",
+        "      │                          ''':...",
+        "     0┤                                '",
         "      └────────S───────────────!────────",
-        "                    5",
+        "                       5",
     ]
 
 
@@ -75,15 +75,15 @@ def test_before_the_first_value_it_waits():
 
 
 def test_one_value_is_one_dot():
-    drawn = "\n".join(text(subject([2.0])))
-    assert sum(drawn.count(dot) for dot in "':") + drawn.count(".") == 1 + drawn.count("2.")
+    plane = [row[7:].strip() for row in text(subject([2.0]))[1:-2]]
+    assert sorted(plane) == ["", "", "", "", "", "", "."]
 
 
 def test_a_spike_is_drawn_to_the_edge_and_flattens_nothing():
     values = [1.0 + 0.1 * (i % 2) for i in range(400)]
     values[200] = 900.0
     robust = text(subject(values), width=60)
-    assert robust[1].strip() == "│" + " " * 25 + ":" or ":" in robust[1][8:]
+    assert ":" in robust[1][8:]
     assert "1.1" in "\n".join(robust)
     full = text(subject(values), replace(PLAIN, robust=False), width=60)
     assert "500" in "\n".join(full)
@@ -92,7 +92,7 @@ def test_a_spike_is_drawn_to_the_edge_and_flattens_nothing():
 def test_a_window_shows_only_its_steps():
     drawn = text(subject(range(100)), replace(PLAIN, window=(40, 60)))
     assert drawn[0] == "loss 99                    x step · zoom"
-    assert drawn[-1].split() == ["45", "50", "55", "60"]
+    assert drawn[-1].split() == ["40", "50", "60"]
 
 
 def test_the_cursor_tells_the_value_under_it():
@@ -123,13 +123,13 @@ def test_in_ascii_the_mean_has_a_sign_of_its_own():
 
 def test_the_time_axis_has_round_times():
     one = subject(range(100), series=series(range(100), seconds=30))
-    assert text(one, replace(PLAIN, axis="time"), width=60)[-1].split() == ["15m00s", "30m00s", "45m00s"]
+    assert text(one, replace(PLAIN, axis="time"), width=60)[-1].split() == ["0s", "15m00s", "30m00s", "45m00s"]
 
 
 def test_a_logarithmic_axis_has_powers_of_ten():
     values = [10.0 ** -(i / 10) for i in range(50)]
     labels = [row[:6].strip() for row in text(subject(values, log_y=True))]
-    assert [label for label in labels if label][1:] == ["1", "0.1", "0.01", "0.001", "1e-4"]
+    assert [label for label in labels if label][1:] == ["1", "0.001", "1e-6"]
 
 
 def test_sizes_have_ticks_that_are_round_in_binary():

@@ -235,7 +235,7 @@ def _labels(frame: _Frame, subject: Subject, marker: Marker) -> dict[int, str]:
 
 
 def _log_ticks(low: float, high: float, wanted: int) -> list[float]:
-    powers = range(math.floor(low), math.ceil(high) + 1)
+    powers = range(max(math.floor(low), -300), min(math.ceil(high), 300) + 1)
     every = [f * 10.0**p for p in powers for f in (1, 2, 5) if low <= p + math.log10(f) <= high]
     tens = [10.0**p for p in powers if low <= p <= high]
     if len(tens) > wanted:

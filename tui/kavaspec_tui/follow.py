@@ -70,11 +70,7 @@ class Follower:
             self._head = self._start_of(file, HEAD_BYTES)
         file.seek(self.offset)
         chunk = file.read(CHUNK_BYTES)
-        return News(
-            lines=self._lines(chunk),
-            restarted=restarted,
-            more=self.offset + CHUNK_BYTES <= found.st_size,
-        )
+        return News(lines=self._lines(chunk), restarted=restarted, more=len(chunk) == CHUNK_BYTES)
 
     def _is_another(self, file: BinaryIO, identity: tuple[int, int], size: int) -> bool:
         if self._identity is None:

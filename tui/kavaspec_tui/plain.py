@@ -27,6 +27,8 @@ from kavaspec_tui.views import run as run_views
 SCHEMA = 1
 WIDTH = 100
 POLL_S = 1.0
+QUIET = 10
+"""Without news a line is printed only after so many intervals."""
 
 
 def watch(
@@ -37,20 +39,20 @@ def watch(
     until_end: bool = True,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Status:
-    """Print one line every `interval_s`, and what the run says at once, until it ends or is lost.
+    """Print a line every `interval_s`, and at once what the run says, until it ends or is lost.
 
     With `until_end=False` it goes on for ever, through later attempts.
     """
-    live, told, next_line = Live(run_folder), 0, -math.inf
+    live, told, next_line, before = Live(run_folder), 0, -math.inf, (None, -1)
     while True:
         live.poll(budget_s=math.inf)
-        now, state = live.now(), live.state
+        now, state, status = live.now(), live.state, live.status()
         told = _tell_log(state.log, told if told <= len(state.log) else 0, out)
-        status = live.status()
         over = status.ended or status is Status.CRASHED
-        if now >= next_line or over:
+        news = (status, state.step) != before
+        if over or now >= next_line + (0 if news else QUIET * interval_s):
             _say(run_views.plain_line(state, status, now), out)
-            next_line = now + interval_s
+            next_line, before = now + interval_s, (status, state.step)
         if over and until_end:
             _tell(run_views.result_rows(state), out)
             return status

@@ -95,6 +95,8 @@ def clean(text: str) -> str:
 def wrap(text: str, width: int, *, indent: int = 0, role: Role = "text") -> list[Row]:
     """Lines of at most `width` cells, broken at spaces; long words are broken anywhere."""
     room = max(width - indent, 1)
+    if cell_len(clean(text)) <= room:
+        return [[(" " * indent, "text"), (clean(text), role)]]
     lines: list[str] = [""]
     for word in _words(text, room):
         if lines[-1] and cell_len(lines[-1]) + 1 + cell_len(word) > room:

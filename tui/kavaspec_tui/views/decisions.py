@@ -10,6 +10,7 @@ from kavaspec.explanation import Explanation, Explanations, Source, headline
 from kavaspec.lock.model import Lock
 from kavaspec.plain import Plain, show
 from kavaspec_tui.rows import Role, Row, clean, fit, wrap
+from kavaspec_tui.units import size
 
 TIERS = {
     "experiment": "the scientific claim",
@@ -163,7 +164,7 @@ def short_value(value: Plain, width: int) -> str:
 
 def explanation_rows(one: Explanation, width: int, *, warning: str | None = None) -> list[Row]:
     """Everything worth knowing about a decision, the winner first and the losers last."""
-    rows = wrap(headline(one), width, role="title")
+    rows = wrap(headline(one) + _as_size(one.key, one.value), width, role="title")
     about = f"{one.tier} · {one.by}" + (f" · {one.unit}" if one.unit else "")
     rows += wrap(about, width, role="rule")
     rows += [*(wrap(one.meaning, width, role="faint") if one.meaning else []), []]
@@ -185,7 +186,14 @@ def explanation_rows(one: Explanation, width: int, *, warning: str | None = None
 def source_text(source: Source) -> str:
     """`fact.gpu.name = NVIDIA A100, measured by nvidia@1 (NVML)`."""
     evidence = f" ({source.evidence})" if source.evidence else ""
-    return f"{source.name} = {show(source.value)}, {source.how}{evidence}"
+    return f"{source.name} = {show(source.value)}{_as_size(source.name, source.value)}, {source.how}{evidence}"
+
+
+def _as_size(name: str, value: Plain) -> str:
+    """` (8 GiB)` after a number of bytes."""
+    if not isinstance(value, int) or not name.endswith("bytes") or value < 1024:
+        return ""
+    return f" ({size(value)})"
 
 
 LABELS = 12

@@ -72,7 +72,7 @@ def _standing(state: State, status: Status, now: float, width: int) -> Row:
     ]
     right: Row = _progress_words(state, status, now)
     room = width - length(left) - length(right) - 4
-    if room < 8:
+    if room < 8 or not state.total_steps:
         return justify(left, right, width)
     return justify(
         left, [("  ", "text"), *progress_bar(state.done_share, min(room, 48)), *right], width
@@ -204,6 +204,8 @@ def result_rows(state: State) -> list[Row]:
 
 def plain_line(state: State, status: Status, now: float) -> str:
     """One line for a job log: `step 8260/20000 (41.3 %) | loss 2.447 | ... | ETA 2h10m`."""
+    if state.run is None:
+        return f"{status.name} | no event yet"
     latest = state.curve.latest()
     parts = [f"step {state.step}/{state.total_steps} ({100 * state.done_share:.1f} %)"]
     for name in ("loss", "cosine", "tokens_per_s", "memory_bytes"):
