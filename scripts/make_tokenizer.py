@@ -1,7 +1,7 @@
 """Make the tokenizer of the builtin models from builtin:arithmetic. The same bytes on every run.
 
-    python scripts/make_tokenizer.py            writes it into both model folders
-    python scripts/make_tokenizer.py --check    says whether they hold what it would write
+python scripts/make_tokenizer.py            writes it into both model folders
+python scripts/make_tokenizer.py --check    says whether they hold what it would write
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def command(
     spec: Annotated[Path | None, typer.Option(help="The spec; LOCK with .toml by default.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
 ) -> int:
-    """Prove the lock: read-only, offline, without a GPU and without torch."""
+    """Derive every value again, offline; change nothing."""
     at = shell()
     locked = read_lock(lock)
     loaded = load_spec(spec or lock.with_suffix(".toml"), set=locked.set)

@@ -18,7 +18,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The facts as JSON.")] = False,
 ) -> int:
-    """Observe this machine and print every fact, how it is known, and what was not found."""
+    """Print what this machine is, and what could not be found out."""
     from kavaspec.facts.file import write_facts
     from kavaspec.facts.observe import observe_machine
 

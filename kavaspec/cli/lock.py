@@ -37,7 +37,7 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The decisions as JSON.")] = False,
 ) -> int:
-    """Decide every key, write the lock, and print what was decided and why."""
+    """Decide every key and write the lock."""
     from kavaspec.compile import compile_lock
     from kavaspec.lock.file import write_lock
     from kavaspec.project import Project

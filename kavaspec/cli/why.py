@@ -27,7 +27,7 @@ def command(
     target: Annotated[str | None, typer.Option(help="Which target.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The explanation as JSON.")] = False,
 ) -> int:
-    """Explain one value: rule, arithmetic, facts, alternatives, and how to override it."""
+    """Explain one value."""
     at = shell()
     locked = read_lock(lock)
     beside = spec or lock.with_suffix(".toml")

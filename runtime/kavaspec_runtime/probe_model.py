@@ -120,12 +120,26 @@ def _build(path: str) -> tuple[Any, Sequence[Any], str | None]:
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
         except ValueError as error:
             raise _no_language_model(config, error) from error
+        cache, trouble = _run(model)
+    return model, () if trouble else _layers(cache, config), trouble
+
+
+def _run(model: Any) -> tuple[Any, str | None]:
+    """The cache after a few tokens, and why there is none.
+
+    Without a mask first: models look into a mask. With one then: GPT-2, when it has a padding
+    token, looks into the ids where there is no mask. Neither has content on the meta device.
+    """
+    import torch
+
+    ids = torch.zeros(1, _TOKENS, dtype=torch.long)
+    troubles = []
+    for mask in ({}, {"attention_mask": torch.ones_like(ids)}):
         try:
-            ids = torch.zeros(1, _TOKENS, dtype=torch.long)
-            cache = getattr(model(ids, use_cache=True), "past_key_values", None)
+            return getattr(model(ids, use_cache=True, **mask), "past_key_values", None), None
         except (RuntimeError, ValueError, NotImplementedError) as error:
-            return model, (), f"{_name(model)} cannot be run without weights: {first_line(error)}"
-    return model, _layers(cache, config), None
+            troubles.append(f"{_name(model)} cannot be run without weights: {first_line(error)}")
+    return None, troubles[0]
 
 
 def _layers(cache: Any, config: Any) -> Sequence[Any]:

@@ -316,7 +316,13 @@ def test_an_amd_apu_shares_the_machines_memory(pretend):
 
 @pytest.mark.parametrize(
     ("version", "name"),
-    [(90010, "gfx90a"), (90402, "gfx942"), (100302, "gfx1032"), (110000, "gfx1100"), (120001, "gfx1201")],
+    [
+        (90010, "gfx90a"),
+        (90402, "gfx942"),
+        (100302, "gfx1032"),
+        (110000, "gfx1100"),
+        (120001, "gfx1201"),
+    ],
 )
 def test_amd_architectures_are_spelled_as_torch_spells_them(version, name):
     assert amd.arch(version) == name
@@ -353,7 +359,9 @@ def look_for_all(machine):
     return merge([probe.observe(machine) for probe in (nvidia.PROBE, amd.PROBE, apple.PROBE)])
 
 
-def test_with_no_card_of_any_kind_every_fact_is_none_and_says_where_it_was_looked_for(pretend, nvml):
+def test_with_no_card_of_any_kind_every_fact_is_none_and_says_where_it_was_looked_for(
+    pretend, nvml
+):
     nvml(error=GONE)
     seen = look_for_all(pretend.machine())
     assert values(seen) == {**{name[9:]: None for name in NAMES}, "count": 0}

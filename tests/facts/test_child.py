@@ -36,13 +36,17 @@ def small_child(tmp_path, monkeypatch):
 
 
 def test_one_process_answers_all_questions(small_child):
-    with small_child('print(json.dumps({"facts": __import__("os").getpid()}), flush=True)') as child:
+    with small_child(
+        'print(json.dumps({"facts": __import__("os").getpid()}), flush=True)'
+    ) as child:
         first = child.ask({"ask": "pid"}, timeout_s=30)
         assert child.ask({"ask": "pid"}, timeout_s=30) == first
 
 
 def test_a_child_that_dies_says_its_last_words_and_the_next_question_starts_another(small_child):
-    with small_child('sys.exit("boom") if question["ask"] == "die" else print("{}", flush=True)') as child:
+    with small_child(
+        'sys.exit("boom") if question["ask"] == "die" else print("{}", flush=True)'
+    ) as child:
         with pytest.raises(NoAnswer, match="the process that uses torch ended with 1: boom"):
             child.ask({"ask": "die"}, timeout_s=30)
         assert child.ask({"ask": "live"}, timeout_s=30) == {}
@@ -53,7 +57,9 @@ def test_a_child_that_is_killed_is_no_traceback(small_child):
     with small_child('__import__("os").kill(__import__("os").getpid(), 9)') as child:
         with pytest.raises(NoAnswer) as caught:
             child.ask({"ask": "x"}, timeout_s=30)
-    assert caught.value.because == "the process that uses torch ended with -9: noise on standard error"
+    assert (
+        caught.value.because == "the process that uses torch ended with -9: noise on standard error"
+    )
 
 
 def test_a_child_that_takes_too_long_is_ended(small_child):

@@ -17,11 +17,14 @@ from kavaspec.sources import digest
 
 pytestmark = pytest.mark.slow
 
-ROWS = [{"question": "one two", "answer": "three"}, {"question": "one", "answer": "two three one two"}]
+ROWS = [
+    {"question": "one two", "answer": "three"},
+    {"question": "one", "answer": "two three one two"},
+]
 WORDS = ["<pad>", "<end>", "<unk>", "one", "two", "three"]
-QWEN2 = {
-    "model_type": "qwen2",
-    "architectures": ["Qwen2ForCausalLM"],
+LLAMA = {
+    "model_type": "llama",
+    "architectures": ["LlamaForCausalLM"],
     "vocab_size": 6,
     "hidden_size": 32,
     "intermediate_size": 48,
@@ -30,6 +33,9 @@ QWEN2 = {
     "num_key_value_heads": 2,
     "max_position_embeddings": 64,
     "tie_word_embeddings": True,
+    "bos_token_id": None,
+    "eos_token_id": 1,
+    "pad_token_id": 0,
 }
 
 
@@ -59,7 +65,11 @@ def write_tokenizer(folder):
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.add_special_tokens(["<pad>", "<end>"])
     tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<end>", "pad_token": "<pad>"}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": "<end>",
+        "pad_token": "<pad>",
+    }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
 
 
@@ -70,13 +80,15 @@ def model(tmp_path):
     def make(name="m", *, weights=True, tokenizer=True, **change):
         folder = tmp_path / name
         folder.mkdir()
-        (folder / "config.json").write_text(json.dumps({**QWEN2, **change}))
+        (folder / "config.json").write_text(json.dumps({**LLAMA, **change}))
         if tokenizer:
             write_tokenizer(folder)
         if weights:
             from transformers import AutoConfig, AutoModelForCausalLM
+            from transformers.utils import logging
 
             config = AutoConfig.from_pretrained(folder)
+            logging.disable_progress_bar()
             AutoModelForCausalLM.from_config(config).save_pretrained(folder)
         return folder
 
@@ -109,10 +121,10 @@ def test_a_whole_model_is_measured_and_what_its_config_says_is_derived(observe, 
         "revision": None,
         "tokenizer": digest.tokenizer_digest(folder),
         "kv_layout": "3x2x8",
-        "parameters": 24704,
+        "parameters": 23456,
         "vocab_size": 6,
         "max_length": 64,
-        "architecture": "qwen2",
+        "architecture": "llama",
     }
     assert not seen.not_found
     how = {n.removeprefix("fact.teacher."): (f.how, f.probe) for n, f in seen.facts.items()}
@@ -120,7 +132,7 @@ def test_a_whole_model_is_measured_and_what_its_config_says_is_derived(observe, 
     assert how["kv_layout"] == ("derived", "kv_layout@1")
     assert how["parameters"] == how["architecture"] == ("derived", "model_config@1")
     assert seen.facts["fact.teacher.kv_layout"].evidence == (
-        "Qwen2ForCausalLM run on the meta device left 3 DynamicLayer"
+        "LlamaForCausalLM run on the meta device left 3 DynamicLayer"
     )
     assert said == ["looking at the teacher's architecture ..."]
 
@@ -141,7 +153,10 @@ def test_facts_say_which_values_of_the_spec_they_are_about(observe, model, data)
         **of(student, "student", student_init="random"),
         **of(data, "data"),
     )
-    teacher, student_of = seen.facts["fact.teacher.kv_layout"].of, seen.facts["fact.student.digest"].of
+    teacher, student_of = (
+        seen.facts["fact.teacher.kv_layout"].of,
+        seen.facts["fact.student.digest"].of,
+    )
     assert set(teacher) == {"model.teacher.source", "model.teacher.revision"}
     assert teacher["model.teacher.revision"] == "main"
     assert student_of["model.student.init"] == "random"
@@ -197,7 +212,9 @@ def test_a_layer_that_the_teacher_does_not_have(observe, model):
     with pytest.raises(KavaError) as caught:
         observe(**of(model()), student_init="teacher_layers", student_layers=(0, 3))
     problem = caught.value.problems[0]
-    assert problem.message.startswith("the student cannot be used: it has no layer 3, only 0 to 2 (")
+    assert problem.message.startswith(
+        "the student cannot be used: it has no layer 3, only 0 to 2 ("
+    )
     assert (problem.key, problem.exit) == ("model.student.layers", Exit.UNSATISFIABLE)
 
 
@@ -206,7 +223,7 @@ KINDS = {
         "model_type": "gemma3_text", "num_hidden_layers": 6, "num_key_value_heads": 1,
         "head_dim": 16, "sliding_window": 4, "architectures": ["Gemma3ForCausalLM"]}),
     "mistral-with-a-window": ("3x2x8:sliding", {"model_type": "mistral", "sliding_window": 4}),
-    "gpt2": ("2x4x8", {"model_type": "gpt2", "n_embd": 32, "n_head": 4, "n_layer": 2}),
+    "gpt2": ("2x4x8", {"model_type": "gpt2", "num_hidden_layers": 2}),
     "qwen3-next": ("3x0x0:linear+1x2x16", {
         "model_type": "qwen3_next", "num_hidden_layers": 4, "head_dim": 16, "num_experts": 4,
         "num_experts_per_tok": 2, "moe_intermediate_size": 16, "shared_expert_intermediate_size": 16,
@@ -258,7 +275,11 @@ def test_a_model_that_cannot_be_used_is_one_clear_error(observe, model, change, 
         observe(**of(folder))
     problem = caught.value.problems[0]
     assert problem.message == message.format(path=folder, version=transformers.__version__)
-    assert (problem.hint, problem.key, problem.exit) == (hint, "model.teacher.source", Exit.ENVIRONMENT)
+    assert (problem.hint, problem.key, problem.exit) == (
+        hint,
+        "model.teacher.source",
+        Exit.ENVIRONMENT,
+    )
 
 
 def test_a_folder_without_a_config_is_one_clear_error(observe, tmp_path):
@@ -298,15 +319,15 @@ def test_part_of_a_split_is_what_is_counted(observe, model, data):
     assert seen.facts["fact.data.token_lengths"].value["max"] == 4
 
 
-def test_a_column_that_the_data_does_not_have(observe, model, data):
-    with pytest.raises(KavaError) as caught:
-        observe(**of(model(), "student"), **of(data, "data"), prompt="{questoin}")
-    problem = caught.value.problems[0]
-    assert problem.message == (
-        "the data cannot be read as text: row 0 of the data has no column questoin: "
-        "it has answer, question"
+def test_a_column_that_the_data_does_not_have_leaves_lengths_unknown(observe, model, data):
+    seen, _ = observe(**of(model(), "student"), **of(data, "data"), prompt="{questoin}")
+    assert seen.not_found == (
+        NotFound(
+            fact="fact.data.token_lengths",
+            probe="token_lengths@1",
+            because="a template names questoin, which is not a column of the data",
+        ),
     )
-    assert (problem.key, problem.exit) == ("data.prompt", Exit.UNSATISFIABLE)
 
 
 def test_many_rows_are_counted_in_parts_and_the_person_hears_how_far_it_is(
@@ -339,6 +360,13 @@ def test_without_torch_digests_and_rows_are_still_measured(model, data):
         "fact.data.token_lengths",
     }  # fmt: skip
     assert missing["fact.teacher.kv_layout"].hint == "pip install 'kavaspec[runtime]'"
+
+
+def test_data_that_is_not_there_is_about_the_data(observe, model, tmp_path):
+    with pytest.raises(KavaError) as caught:
+        observe(**of(model(), "student"), **of(tmp_path / "nowhere", "data"))
+    assert {problem.key for problem in caught.value.problems} == {"data.source"}
+    assert caught.value.exit_code == Exit.ENVIRONMENT
 
 
 def test_a_commit_is_known_for_a_folder_of_the_hubs_cache(observe, model, tmp_path):

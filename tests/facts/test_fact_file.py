@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 
 from kavaspec.errors import Exit, KavaError
-from kavaspec.facts.file import facts_text, private_words, read_facts, redact, size_bytes, write_facts
+from kavaspec.facts.file import (
+    facts_text,
+    private_words,
+    read_facts,
+    redact,
+    size_bytes,
+    write_facts,
+)
 from kavaspec.facts.model import Fact
 from kavaspec.facts.names import FACTS
 from kavaspec.facts.probes import PROBES
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "facts").glob("*.yaml"))
-GPU = Fact(
-    value=85899345920, how="measured", probe="nvidia@1", evidence="81920 MiB total (NVML)"
-)
+GPU = Fact(value=85899345920, how="measured", probe="nvidia@1", evidence="81920 MiB total (NVML)")
 
 
 def fact(value, **rest):
@@ -24,7 +29,9 @@ def fact(value, **rest):
 
 def test_a_fact_file_looks_like_this():
     facts = {"fact.os.name": fact("linux"), "fact.gpu.memory_bytes": GPU}
-    assert facts_text(facts, note="Seen on a node.", private={}) == """\
+    assert (
+        facts_text(facts, note="Seen on a node.", private={})
+        == """\
 facts_version: 1
 note: Seen on a node.
 
@@ -41,6 +48,7 @@ facts:
     how: measured
     probe: test@1
 """
+    )
 
 
 EVERY_KIND = {

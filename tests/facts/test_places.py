@@ -31,7 +31,9 @@ def test_a_place_has_to_exist_and_be_a_folder(pretend, tmp_path, monkeypatch):
 
 
 def test_a_place_that_cannot_be_written_does_not_count(pretend, tmp_path, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: False)  # what the system says to others than root
+    monkeypatch.setattr(
+        "os.access", lambda path, mode: False
+    )  # what the system says to others than root
     seen = disk.observe(pretend.machine(env={"SCRATCH": str(tmp_path)})).facts
     assert seen["fact.disk.places"].value == ()
 
@@ -46,7 +48,9 @@ def test_without_any_place_there_is_still_the_working_folder(pretend):
 def test_outside_of_jobs_there_is_no_scheduler(pretend):
     facts = scheduler.observe(pretend.machine()).facts
     assert {fact.value for fact in facts.values()} == {None}
-    assert facts["fact.scheduler.kind"].evidence == "not in a job of slurm, pbs, sge, lsf, kubernetes"
+    assert (
+        facts["fact.scheduler.kind"].evidence == "not in a job of slurm, pbs, sge, lsf, kubernetes"
+    )
 
 
 def test_in_a_job_facts_come_from_the_scheduler_and_neither_id_nor_host_is_among_them(pretend):

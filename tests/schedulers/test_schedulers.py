@@ -138,7 +138,11 @@ def test_torque_counts_nodes_and_states_its_limit(tmp_path):
 def test_openpbs_names_each_host_once_for_each_process(tmp_path):
     hosts = tmp_path / "hosts"
     hosts.write_text("n1\nn1\nn2\nn2\n")
-    assert job("pbs", {"PBS_NODEFILE": str(hosts), "NCPUS": "8"}) == {**NOTHING, "nodes": 2, "cpus": 8}
+    assert job("pbs", {"PBS_NODEFILE": str(hosts), "NCPUS": "8"}) == {
+        **NOTHING,
+        "nodes": 2,
+        "cpus": 8,
+    }
 
 
 def test_grid_engine_names_slots_for_each_host(tmp_path):

@@ -64,15 +64,17 @@ def worked(row):
 @pytest.mark.parametrize(
     ("split", "count", "digest"),
     [
-        ("train", 20_000, "GOLDEN_TRAIN"),
-        ("test", 1_000, "GOLDEN_TEST"),
+        ("train", 20_000, "ad97c883aaf8ca25617a41381a76efd3a30d5e6e5e639ef40d96392e301466fb"),
+        ("test", 1_000, "263ebf334e28614942958a2ae5b7aa67a0d81e208d990d03f9ce6b8dc88092f9"),
     ],
+    ids=SPLITS,
 )
 def test_the_rows_are_the_same_on_every_machine_for_ever(made, split, count, digest):
     assert len(made[split]) == count
     assert digest_of(made[split]) == digest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_the_rows_do_not_depend_on_the_process(made, hash_seed):
     code = "from kavaspec.sources.arithmetic import rows; print(rows('test')[-1]['question'])"
@@ -88,7 +90,10 @@ def test_the_rows_do_not_depend_on_the_process(made, hash_seed):
 
 
 def test_a_row_reads_like_this(made):
-    assert made["test"][0] == {"question": "FIRST", "answer": "FIRST"}
+    assert made["test"][0] == {
+        "question": "Ida has 3 coins. Tom has 6 more than Ida. Jon has 9. How many coins do Tom and Jon have together?",
+        "answer": "Tom has 3+6=9 coins.\nTogether 9+9=18 coins.\n#### 18",
+    }
 
 
 @pytest.mark.parametrize("split", SPLITS)

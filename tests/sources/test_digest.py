@@ -300,6 +300,8 @@ def test_our_reader_sees_the_tensors_that_safetensors_writes(tmp_path):
     save_file(content, tmp_path / "model.safetensors")
     found = {t.name: t for t in digest.read_header(tmp_path / "model.safetensors")}
     assert (found["w"].dtype, found["w"].shape) == ("F32", (2, 3))
-    bytes_of_w = (tmp_path / "model.safetensors").read_bytes()[found["w"].start :][: found["w"].size_bytes]
+    bytes_of_w = (tmp_path / "model.safetensors").read_bytes()[found["w"].start :][
+        : found["w"].size_bytes
+    ]
     assert bytes_of_w == content["w"].tobytes()
     assert found["b"].size_bytes == 0

@@ -142,7 +142,9 @@ def test_a_folder_that_looks_like_a_hub_id_is_explained(places):
          "There are: builtin:arithmetic."),
     ],
 )  # fmt: skip
-def test_a_builtin_that_does_not_exist_is_a_mistake_in_the_spec(places, source, what, message, hint):
+def test_a_builtin_that_does_not_exist_is_a_mistake_in_the_spec(
+    places, source, what, message, hint
+):
     with pytest.raises(KavaError) as caught:
         find(source, places, what=what)
     problem = caught.value.problems[0]
