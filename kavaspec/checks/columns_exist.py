@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 from kavaspec.checks.check import Check
 from kavaspec.errors import Exit, Problem, did_you_mean
+from kavaspec.template import columns_of
 
 
 def prompt_columns_exist(prompt: str, columns: Sequence[str]) -> Problem | None:
@@ -20,28 +20,15 @@ def completion_columns_exist(completion: str, columns: Sequence[str]) -> Problem
 
 
 def _unknown(key: str, template: str, columns: Sequence[str]) -> Problem | None:
-    try:
-        named = _fields(template)
-    except ValueError as wrong:
-        message = f"{key} is not a template: {wrong}"
-        return _problem(key, message, "write a literal brace twice: {{ or }}")
-    missing = [name for name in named if name not in columns]
+    missing = [name for name in columns_of(template) if name not in columns]
     if not missing:
         return None
     near = did_you_mean(missing[0], columns)
-    return _problem(
-        key,
+    message = (
         f"{key} names the column {missing[0]!r}, which the data does not have; "
-        f"it has {', '.join(columns)}",
-        f"write {{{near}}}" if near else None,
+        f"it has {', '.join(columns)}"
     )
-
-
-def _fields(template: str) -> list[str]:
-    return [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
-
-
-def _problem(key: str, message: str, hint: str | None) -> Problem:
+    hint = f"write {{{near}}}" if near else None
     return Problem(message=message, exit=Exit.USAGE, key=key, hint=hint)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from string import Formatter
+from pathlib import Path
 from typing import Any
 
 from kavaspec.facts.model import Observation
@@ -14,6 +14,7 @@ from kavaspec.facts.wanted import ExperimentRequest
 from kavaspec.sources.digest import data_digest, has_tokenizer
 from kavaspec.sources.locate import revision_of
 from kavaspec.sources.rows import read_rows
+from kavaspec.template import columns_of
 
 DATA_PROBE, LENGTHS_PROBE = "data_files@1", "token_lengths@1"
 ASSUMED_TOKENS = 512
@@ -79,9 +80,10 @@ def _lengths(
     report: Callable[[str], None],
 ) -> Seen | Missing:
     """Measured with the student's tokenizer; assumed where there is none."""
-    if wanted.student_source is None and wanted.student_init != "teacher_layers":
+    student = wanted.path("student")
+    if student is None:
         return Missing(because="no student is named, whose tokens could be counted")
-    if not has_tokenizer(wanted.path("student")):
+    if not has_tokenizer(student):
         assumed = dict.fromkeys(QUANTILES, ASSUMED_TOKENS)
         evidence = f"no tokenizer beside the student's config: {ASSUMED_TOKENS} tokens assumed"
         return Seen(value=assumed, evidence=evidence, how="assumed")
@@ -92,7 +94,9 @@ def _lengths(
     while len(counts) < len(rows):
         if len(rows) > BATCH_ROWS:
             report(f"counting tokens: {len(counts)} of {len(rows)} rows ...")
-        answer = _count(wanted, rows[len(counts) : len(counts) + BATCH_ROWS], len(counts), child)
+        answer = _count(
+            wanted, student, rows[len(counts) : len(counts) + BATCH_ROWS], len(counts), child
+        )
         if isinstance(answer, Missing):
             return answer
         counts += answer
@@ -101,23 +105,20 @@ def _lengths(
 
 def _unknown_columns(wanted: ExperimentRequest, rows: Sequence[Row]) -> list[str]:
     """Columns that the templates name and some row lacks. The spec's position is a check's affair."""
-    try:
-        parts = [*Formatter().parse(wanted.prompt), *Formatter().parse(wanted.completion)]
-    except ValueError:
-        return ["something that cannot be read"]
-    named = [name for _, name, _, _ in parts if name]
+    named = [*columns_of(wanted.prompt), *columns_of(wanted.completion)]
     return [name for name in named if any(name not in row for row in rows)]
 
 
 def _count(
     wanted: ExperimentRequest,
+    student: Path,
     rows: Sequence[Row],
     first: int,
     child: Child,
 ) -> list[int] | Missing:
     question = {
         "ask": "lengths",
-        "path": str(wanted.path("student")),
+        "path": str(student),
         "prompt": wanted.prompt,
         "completion": wanted.completion,
         "rows": rows,

@@ -36,12 +36,14 @@ def observe_model(
         KavaError: exit 8, when it cannot be read.
     """
     path = wanted.path(role)
+    assert path is not None, "compile locates a source before it asks for facts about it"
     of = wanted.of_teacher() if role == "teacher" else wanted.of_student()
     with_weights = role == "teacher" or wanted.student_init != "random"
     with about(f"model.{role}.source"):
         if not _is_gguf(path):
             digest.read_config(path)  # the clearest message for a folder that is no model
-        report(f"looking at the {role}'s architecture ...")
+        slow = " (a .gguf file takes some seconds)" if _is_gguf(path) else ""
+        report(f"looking at the {role}'s architecture{slow} ...")
         shape = _shape(role, path, None, child)
         files = {
             "digest": _digest(role, path, with_weights=with_weights, report=report),
@@ -61,11 +63,18 @@ def observe_part_of_teacher(
     Raises:
         KavaError: exit 7, when the teacher has no such layer.
     """
-    layers = wanted.student_layers or ()
-    shape = _shape("student", wanted.path("student"), layers, child)
-    files: dict[str, Seen | Missing] = {
-        name: _same_as(teacher, f"fact.teacher.{name}") for name in ("tokenizer", "revision")
-    }
+    path, layers = wanted.path("student"), wanted.student_layers
+    files: dict[str, Seen | Missing]
+    if path is None or not layers:
+        lacks = (
+            "model.student.layers names no layer"
+            if path
+            else "there is no teacher to take layers from"
+        )
+        files = dict.fromkeys(("digest", "tokenizer", "revision"), Missing(because=lacks))
+        return _signed("student", files, _unknown(lacks), wanted.of_student())
+    shape = _shape("student", path, layers, child)
+    files = {name: _same_as(teacher, f"fact.teacher.{name}") for name in ("tokenizer", "revision")}
     whole = teacher.get("fact.teacher.digest")
     files["digest"] = Missing(because="the teacher's digest is not known")
     if whole is not None:
@@ -102,12 +111,11 @@ def _shape(
     child: Child,
 ) -> dict[str, Seen | Missing]:
     """What the config says, by a forward pass without weights."""
-    names = (*SHAPE, "kv_layout")
     question = {"ask": "model", "path": str(path), "layers": layers}
     try:
         answer: Mapping[str, Any] = child.ask(question, timeout_s=TIMEOUT_S)
     except NoAnswer as error:
-        return dict.fromkeys(names, Missing(because=error.because, hint=error.hint))
+        return _unknown(error.because, hint=error.hint)
     if "error" in answer:
         raise refused(answer, f"the {role} cannot be used", path, f"model.{role}.source")
     shape: dict[str, Seen | Missing] = {
@@ -117,6 +125,11 @@ def _shape(
     for absent in answer["not_found"]:
         shape[absent["fact"]] = Missing(because=absent["because"], hint=absent["hint"])
     return shape
+
+
+def _unknown(because: str, *, hint: str | None = None) -> dict[str, Seen | Missing]:
+    """Nothing of what a config says could be established."""
+    return dict.fromkeys((*SHAPE, "kv_layout"), Missing(because=because, hint=hint))
 
 
 def _digest(role: Role, path: Path, *, with_weights: bool, report: Callable[[str], None]) -> Seen:

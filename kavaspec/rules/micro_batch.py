@@ -104,7 +104,7 @@ def _rejected(value: int, share: int, fits: int, allowed: Allowed) -> tuple[Reje
     return tuple(
         Rejected(
             value=part,
-            because=f"only {fits} fit" if part > fits else allowed.refuses(part) or "is larger",
+            because=f"only {fits} fit" if part > fits else allowed.refuses(part) or "",
         )
         for part in larger[:3]
     )

@@ -181,9 +181,7 @@ def _same_data(settings: Settings, train_rows: list[Columns], eval_rows: list[Co
 def models_of(settings: Settings, here: Here, objective: Objective, device: torch.device) -> Models:
     """Teacher, student and projector, each where it computes."""
     load.quiet()
-    precision = DTYPES[settings.text("train.precision")]
-    student = student_of(settings, here, device)
-    teacher = teacher_of(settings, here, precision, device) if objective.needs_teacher else None
+    student, teacher = student_and_teacher(settings, here, objective, device)
     seed = settings.whole("train.seed")
     with seeded(seed, "projector"):
         projector = objective.projector().to(device, student.dtype)
@@ -194,49 +192,70 @@ def models_of(settings: Settings, here: Here, objective: Objective, device: torc
     if settings.flag("train.compile"):
         student.base_model.compile(dynamic=True)
     return Models(
-        student=student, teacher=teacher, projector=projector, device=device, precision=precision
+        student=student,
+        teacher=teacher,
+        projector=projector,
+        device=device,
+        precision=DTYPES[settings.text("train.precision")],
     )
 
 
-def student_of(settings: Settings, here: Here, device: torch.device) -> Any:
-    """The student as it starts: from its weights, from the seed, or from the teacher's layers."""
-    dtype = DTYPES[settings.text("train.param_dtype")]
-    attention = settings.text("train.attention")
+def student_and_teacher(
+    settings: Settings, here: Here, objective: Objective, device: torch.device
+) -> tuple[Any, Any | None]:
+    """Both models; a file that both are made from is read once where the bits allow it."""
     init = settings.text("model.student.init")
     if init == "random":
-        return load.random(
-            _path(here.student, "student"),
-            seed=settings.whole("train.seed"),
-            dtype=dtype,
-            device=device,
-            attention=attention,
-        )
+        student = random_student(settings, here, device)
+        return student, frozen_teacher(settings, here, objective, device, None)
     role = "teacher" if init == "teacher_layers" else "student"
     whole = load.pretrained(
-        _path(here.teacher if init == "teacher_layers" else here.student, role),
+        _path(here.teacher if role == "teacher" else here.student, role),
         role=role,
-        dtype=dtype,
+        dtype=DTYPES[settings.text("train.param_dtype")],
         device=device,
-        attention=attention,
+        attention=settings.text("train.attention"),
         quantization="none",
     )
     if init == "pretrained":
-        return whole
-    return load.with_layers(whole, settings.wholes("model.student.layers"), attention)
+        return whole, frozen_teacher(settings, here, objective, device, None)
+    kept = settings.wholes("model.student.layers")
+    student = load.with_layers(whole, kept, settings.text("train.attention"))
+    return student, frozen_teacher(settings, here, objective, device, whole)
 
 
-def teacher_of(settings: Settings, here: Here, precision: torch.dtype, device: torch.device) -> Any:
-    """The teacher, frozen, in the precision that is computed in."""
-    on_cpu = settings.text("train.teacher_placement") == "cpu"
-    teacher = load.pretrained(
-        _path(here.teacher, "teacher"),
-        role="teacher",
-        dtype=precision,
-        device=torch.device("cpu") if on_cpu else device,
+def random_student(settings: Settings, here: Here, device: torch.device) -> Any:
+    return load.random(
+        _path(here.student, "student"),
+        seed=settings.whole("train.seed"),
+        dtype=DTYPES[settings.text("train.param_dtype")],
+        device=device,
         attention=settings.text("train.attention"),
-        quantization=settings.text("model.teacher.quantization"),
     )
-    return teacher.eval().requires_grad_(requires_grad=False)
+
+
+def frozen_teacher(
+    settings: Settings, here: Here, objective: Objective, device: torch.device, read: Any | None
+) -> Any | None:
+    """The teacher, in the precision that is computed in; `read` is the same model if it was read."""
+    if not objective.needs_teacher:
+        return None
+    precision = DTYPES[settings.text("train.precision")]
+    quantization = settings.text("model.teacher.quantization")
+    place = torch.device("cpu") if settings.text("train.teacher_placement") == "cpu" else device
+    if read is not None and quantization == "none" and read.dtype in (torch.float32, precision):
+        teacher = load.cast(read, precision).to(place)
+    else:
+        teacher = load.pretrained(
+            _path(here.teacher, "teacher"),
+            role="teacher",
+            dtype=precision,
+            device=place,
+            attention=settings.text("train.attention"),
+            quantization=quantization,
+        )
+    teacher.eval().requires_grad_(requires_grad=False)
+    return load.without_layers_after(teacher, objective.teacher_depth)
 
 
 def lora_of(settings: Settings) -> Lora:

@@ -62,7 +62,7 @@ def trunk(model: Any, batch: Batch) -> Seen:
         attention_mask=batch.mask_BT.long(),
         past_key_values=kept,
         # transformers warns about, and drops, a cache that it is told about while checkpointing
-        use_cache=not model.is_gradient_checkpointing,
+        use_cache=not getattr(model.base_model, "gradient_checkpointing", False),
     )
     layers = [layer for layer in kept.layers if getattr(layer, "is_initialized", False)]
     return Seen(

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from kavaspec.errors import Exit, fail
+from kavaspec.template import COLUMN
 from kavaspec_runtime.order import Order
 
 
@@ -75,7 +76,7 @@ def fill(template: str, columns: Mapping[str, object], place: str) -> str:
             )
         return str(columns[name])
 
-    return re.sub(r"\{([A-Za-z_][A-Za-z0-9_]*)\}", column, template)
+    return COLUMN.sub(column, template)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

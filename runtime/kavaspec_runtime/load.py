@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
 from importlib.util import find_spec
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +40,18 @@ def pretrained(
 
     extra = {} if quantization == "none" else quantized(quantization, dtype, device)
     try:
-        model = AutoModelForCausalLM.from_pretrained(
-            **where(path),
-            dtype=dtype,
-            attn_implementation=attention,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=None if path.is_file() else True,
-            **extra,
-        )
+        with redirect_stderr(
+            StringIO()
+        ):  # the reader of .gguf draws a bar and cannot be told not to
+            model = AutoModelForCausalLM.from_pretrained(
+                **where(path),
+                dtype=dtype,
+                attn_implementation=attention,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=None if path.is_file() else True,
+                **extra,
+            )
     except (OSError, ValueError, ImportError) as error:
         raise fail(
             f"the {role} cannot be loaded from {path}: {first_line(error)}",
@@ -83,7 +88,7 @@ def random(
 ) -> Any:
     """A model of this config whose weights are drawn from the seed, in float32, on the CPU."""
     with seeded(seed, "student"):
-        return from_config(config_of(path), attention).to(device, dtype)
+        return cast(from_config(config_of(path), attention), dtype).to(device)
 
 
 def with_layers(model: Any, layers: Sequence[int], attention: str) -> Any:
@@ -93,10 +98,19 @@ def with_layers(model: Any, layers: Sequence[int], attention: str) -> Any:
     config.num_hidden_layers = len(layers)
     if getattr(config, "layer_types", None):
         config.layer_types = [config.layer_types[layer] for layer in layers]
-    kept = from_config(config, attention).to(model.dtype)
+    kept = cast(from_config(config, attention), model.dtype)
     kept.load_state_dict(renumbered(model.state_dict(), prefix, layers), strict=True)
     kept.tie_weights()
     return kept.to(model.device)
+
+
+def without_layers_after(model: Any, depth: int) -> Any:
+    """The model with its first `depth` layers: nobody reads what later ones would compute."""
+    name, layers = decoder_layers(model)
+    if depth < len(layers):
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, layers[:depth])
+    return model
 
 
 def renumbered(
@@ -126,6 +140,15 @@ def decoder_layers(model: Any) -> tuple[str, nn.ModuleList]:
         key="model.teacher.source",
         hint='such a model cannot be cut with init = "teacher_layers"; give the student a source',
     )
+
+
+def cast(model: Any, dtype: torch.dtype) -> Any:
+    """The model with its weights in `dtype`. Not `.to(dtype)`, which would also round the rotary
+    frequencies, that transformers keeps in float32.
+    """
+    for weight in model.parameters():
+        weight.data = weight.data.to(dtype)
+    return model
 
 
 def from_config(config: Any, attention: str) -> Any:

@@ -7,6 +7,7 @@ never by arithmetic on `hidden_size`.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -114,7 +115,7 @@ def _build(path: str) -> tuple[Any, Sequence[Any], str | None]:
     import torch
     from transformers import AutoModelForCausalLM
 
-    config = read_config(path)
+    config = copy.deepcopy(read_config(path))
     with _in_bfloat16(), torch.device("meta"):
         try:
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
@@ -125,21 +126,15 @@ def _build(path: str) -> tuple[Any, Sequence[Any], str | None]:
 
 
 def _run(model: Any) -> tuple[Any, str | None]:
-    """The cache after a few tokens, and why there is none.
-
-    Without a mask first: models look into a mask. With one then: GPT-2, when it has a padding
-    token, looks into the ids where there is no mask. Neither has content on the meta device.
-    """
+    """The cache after a few tokens, and why there is none."""
     import torch
 
-    ids = torch.zeros(1, _TOKENS, dtype=torch.long)
-    troubles = []
-    for mask in ({}, {"attention_mask": torch.ones_like(ids)}):
-        try:
-            return getattr(model(ids, use_cache=True, **mask), "past_key_values", None), None
-        except (RuntimeError, ValueError, NotImplementedError) as error:
-            troubles.append(f"{_name(model)} cannot be run without weights: {first_line(error)}")
-    return None, troubles[0]
+    model.config.pad_token_id = None  # else GPT-2 looks for it in ids that have no content here
+    try:
+        output = model(torch.zeros(1, _TOKENS, dtype=torch.long), use_cache=True)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        return None, f"{_name(model)} cannot be run without weights: {first_line(error)}"
+    return getattr(output, "past_key_values", None), None
 
 
 def _layers(cache: Any, config: Any) -> Sequence[Any]:

@@ -7,7 +7,8 @@ COLUMNS = ("answer", "question")
 
 
 @pytest.mark.parametrize(
-    "template", ["{question}\n", "Q: {question} A: {answer}", "no column", "{{literal}}"]
+    "template",
+    ["{question}\n", "Q: {question} A: {answer}", "no column", "{} {1} { code }", "{question"],
 )
 def test_columns_that_are_there_pass(template):
     assert prompt_columns_exist(template, COLUMNS) is None
@@ -33,21 +34,8 @@ def test_columns_that_are_there_pass(template):
             ),
             None,
         ),
-        (
-            "{}",
-            (
-                "data.prompt names the column '', which the data does not have; "
-                "it has answer, question"
-            ),
-            None,
-        ),
-        (
-            "{question",
-            "data.prompt is not a template: expected '}' before end of string",
-            "write a literal brace twice: {{ or }}",
-        ),
     ],
-    ids=["misspelt", "nothing-near", "no-name", "open-brace"],
+    ids=["misspelt", "nothing-near"],
 )
 def test_columns_that_are_not_are_named(template, message, hint):
     problem = prompt_columns_exist(template, COLUMNS)

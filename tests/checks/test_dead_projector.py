@@ -32,3 +32,8 @@ def test_the_value_projector_of_the_original_is_warned_about():
     )
     assert problem.hint == 'leave "value" out of objective.kv.tensors'
     assert (problem.key, problem.severity) == ("objective.kv.value_weight", "warning")
+
+
+def test_a_shared_projector_with_no_live_term_is_warned_about():
+    problem = veto(key_weight=0.0, share_kv=True)
+    assert problem.key == "objective.kv.key_weight"

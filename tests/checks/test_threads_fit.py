@@ -13,3 +13,12 @@ def test_more_are_refused():
     )
     assert problem.hint == "train.threads = 2"
     assert problem.key == "train.threads"
+
+
+def test_the_cores_are_shared_by_the_processes():
+    problem = threads_fit(4, 3, 8)
+    assert problem.message == (
+        "train.threads = 4 x train.world = 3 needs 12 cores, but 8 may be used"
+    )
+    assert problem.hint == "train.threads = 2"
+    assert threads_fit(4, 3, 2).hint == "train.threads = 1"

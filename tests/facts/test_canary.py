@@ -84,10 +84,57 @@ def test_a_dtype_that_a_kernel_refuses_is_unsupported(monkeypatch):
     )
 
 
+@pytest.fixture
+def tries(monkeypatch):
+    """Steps that take 1 s in float32, and these seconds in bfloat16, one after the other."""
+
+    def fix(*narrow_s):
+        left = list(narrow_s)
+
+        def timed(_torch, _device, step):
+            return (1.0 if step.dtype == torch.float32 else left.pop(0)), step.gradients()
+
+        monkeypatch.setattr(probe_canary, "_timed", timed)
+        return left
+
+    return fix
+
+
+def test_on_a_cpu_a_hopeless_dtype_is_not_tried_twice(tries):
+    left = tries(9.0, 0.1)
+    assert canary(torch, "cpu", "bfloat16")[0] == "slower"
+    assert left == [0.1]
+
+
+@pytest.mark.parametrize("where", ["cuda", "rocm", "mps"])
+def test_the_first_try_of_a_card_says_nothing_because_it_loads_kernels(tries, monkeypatch, where):
+    weights = probe_canary._weights
+    monkeypatch.setattr(probe_canary, "_weights", lambda t, _, __: weights(t, SMALL, "cpu"))
+    tries(9.0, 0.1)
+    outcome, evidence = canary(torch, where, "bfloat16")
+    assert outcome == "faster"
+    assert evidence.startswith("10 times the speed of float32")
+    assert evidence.endswith(f" on {where}")
+
+
+@pytest.mark.parametrize(("device", "module"), [("cuda", "cuda"), ("mps", "mps")])
+def test_a_card_is_waited_for_before_and_after(monkeypatch, device, module):
+    waited = []
+    monkeypatch.setattr(getattr(torch, module), "synchronize", lambda: waited.append(module))
+    weights = probe_canary._weights(torch, SMALL, "cpu")
+    step = probe_canary._Step(torch, weights, torch.float32)
+    probe_canary._timed(torch, device, step)
+    assert waited == [module, module]
+
+
 def test_the_number_of_threads_is_as_before():
     before = torch.get_num_threads()
-    canary(torch, "cpu", "bfloat16")
-    assert torch.get_num_threads() == before
+    torch.set_num_threads(2)
+    try:
+        canary(torch, "cpu", "bfloat16")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

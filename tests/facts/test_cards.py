@@ -25,16 +25,16 @@ class Nvml(ModuleType):
     class NVMLError(Exception):
         pass
 
-    class NVMLError_LibraryNotFound(NVMLError):
+    class NVMLError_LibraryNotFound(NVMLError):  # noqa: N801  # pynvml's names
         pass
 
-    class NVMLError_DriverNotLoaded(NVMLError):
+    class NVMLError_DriverNotLoaded(NVMLError):  # noqa: N801  # pynvml's names
         pass
 
-    class NVMLError_NotSupported(NVMLError):
+    class NVMLError_NotSupported(NVMLError):  # noqa: N801  # pynvml's names
         pass
 
-    class NVMLError_LibRmVersionMismatch(NVMLError):
+    class NVMLError_LibRmVersionMismatch(NVMLError):  # noqa: N801  # pynvml's names
         pass
 
     def __init__(self, cards=(), error=None):
@@ -215,20 +215,26 @@ BROKEN = {
     "mismatch": (
         Nvml.NVMLError_LibRmVersionMismatch("Driver/library version mismatch"),
         None,
-        "the NVIDIA driver does not work: NVML says Driver/library version mismatch; "
-        "nvidia-smi is not on the PATH",
+        (
+            "the NVIDIA driver does not work: NVML says Driver/library version mismatch; "
+            "nvidia-smi is not on the PATH"
+        ),
     ),
     "smi-fails": (
         GONE,
         "sys.exit('NVIDIA-SMI has failed because it could not communicate with the driver')",
-        "the NVIDIA driver does not work: NVML says NVML Shared Library Not Found; nvidia-smi "
-        "failed with 1: NVIDIA-SMI has failed because it could not communicate with the driver",
+        (
+            "the NVIDIA driver does not work: NVML says NVML Shared Library Not Found; nvidia-smi "
+            "failed with 1: NVIDIA-SMI has failed because it could not communicate with the driver"
+        ),
     ),
     "smi-prints-something-else": (
         GONE,
         "print('hello')",
-        "the NVIDIA driver does not work: NVML says NVML Shared Library Not Found; "
-        "nvidia-smi printed something else than 6 columns",
+        (
+            "the NVIDIA driver does not work: NVML says NVML Shared Library Not Found; "
+            "nvidia-smi printed something else than 6 columns"
+        ),
     ),
 }
 

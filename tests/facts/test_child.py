@@ -54,12 +54,11 @@ def test_a_child_that_dies_says_its_last_words_and_the_next_question_starts_anot
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no signals that kill like this")
 def test_a_child_that_is_killed_is_no_traceback(small_child):
-    with small_child('__import__("os").kill(__import__("os").getpid(), 9)') as child:
-        with pytest.raises(NoAnswer) as caught:
-            child.ask({"ask": "x"}, timeout_s=30)
-    assert (
-        caught.value.because == "the process that uses torch ended with -9: noise on standard error"
-    )
+    child = small_child('__import__("os").kill(__import__("os").getpid(), 9)')
+    with child, pytest.raises(NoAnswer) as caught:
+        child.ask({"ask": "x"}, timeout_s=30)
+    said = "the process that uses torch ended with -9: noise on standard error"
+    assert caught.value.because == said
 
 
 def test_a_child_that_takes_too_long_is_ended(small_child):

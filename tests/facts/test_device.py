@@ -84,8 +84,10 @@ WORLDS = {
         "cuda",
         (
             None,
-            "a matrix product on cuda failed: CUDA error: no kernel image is available for "
-            "execution on the device",
+            (
+                "a matrix product on cuda failed: CUDA error: no kernel image is available for "
+                "execution on the device"
+            ),
         ),
     ),
     "kernel-lies": (
@@ -114,8 +116,10 @@ WORLDS = {
         "mps",
         (
             None,
-            "torch is built for MPS, but this macOS or processor has none "
-            "(macOS 14, Apple silicon)",
+            (
+                "torch is built for MPS, but this macOS or processor has none "
+                "(macOS 14, Apple silicon)"
+            ),
         ),
     ),
     "mps-wide-product-is-wrong": (

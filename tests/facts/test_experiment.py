@@ -10,7 +10,7 @@ import pytest
 
 from kavaspec.errors import Exit, KavaError
 from kavaspec.facts.model import NotFound
-from kavaspec.facts.names import kind_of
+from kavaspec.facts.names import FACTS, kind_of
 from kavaspec.facts.observe import ExperimentRequest, observe_experiment, torch_child
 from kavaspec.facts.probe import NoAnswer
 from kavaspec.sources import digest
@@ -216,6 +216,28 @@ def test_a_layer_that_the_teacher_does_not_have(observe, model):
         "the student cannot be used: it has no layer 3, only 0 to 2 ("
     )
     assert (problem.key, problem.exit) == ("model.student.layers", Exit.UNSATISFIABLE)
+
+
+@pytest.mark.parametrize(
+    ("with_teacher", "because"),
+    [
+        (True, "model.student.layers names no layer"),
+        (False, "there is no teacher to take layers from"),
+    ],
+)
+def test_a_student_of_no_layers_or_of_no_teacher_is_unknown(observe, model, with_teacher, because):
+    teacher = of(model()) if with_teacher else {}
+    seen, _ = observe(**teacher, student_init="teacher_layers")
+    assert values(seen, "student") == {}
+    assert {absent.because for absent in seen.not_found} == {because}
+    assert {absent.fact for absent in seen.not_found} == {
+        name for name in FACTS if name.startswith("fact.student.")
+    }
+
+
+def test_without_a_student_there_are_no_tokens_to_count(observe, data):
+    seen, _ = observe(**of(data, "data"))
+    assert seen.not_found[0].because == "no student is named, whose tokens could be counted"
 
 
 KINDS = {

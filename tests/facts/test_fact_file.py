@@ -142,8 +142,8 @@ MISTAKES = {
     ),
     "not-a-size": (
         "  fact.gpu.memory_bytes: {value: 80 gigs, how: declared, probe: x@1}\n",
-        (3, 27, "fact.gpu.memory_bytes: expected a whole number (bytes), for example 80GiB, "
-                "got 80 gigs", None),
+        (3, 27, ("fact.gpu.memory_bytes: expected a whole number (bytes), for example 80GiB, "
+                "got 80 gigs"), None),
     ),
     "yes-is-text": (
         "  fact.gpu.mig: {value: yes, how: declared, probe: x@1}\n",
@@ -163,13 +163,13 @@ MISTAKES = {
     ),
     "unknown-how": (
         "  fact.gpu.count: {value: 1, how: guessed, probe: x@1}\n",
-        (3, 30, "fact.gpu.count: how is guessed, expected one of measured, scheduler, derived, "
-                "estimated, declared, override, assumed", None),
+        (3, 30, ("fact.gpu.count: how is guessed, expected one of measured, scheduler, derived, "
+                "estimated, declared, override, assumed"), None),
     ),
     "no-how": (
         "  fact.gpu.count: {value: 1}\n",
-        (3, 19, "fact.gpu.count: how is None, expected one of measured, scheduler, derived, "
-                "estimated, declared, override, assumed", None),
+        (3, 19, ("fact.gpu.count: how is None, expected one of measured, scheduler, derived, "
+                "estimated, declared, override, assumed"), None),
     ),
     "unknown-field": (
         "  fact.gpu.count: {value: 1, how: declared, evidnce: x}\n",
@@ -200,8 +200,8 @@ TREES = {
     "not-yaml": ("facts: [1\n", (2, 1, "expected ',' or ']', but got '<stream end>'")),
     "twice": (
         TOP + "  fact.gpu.count: {value: 1, how: declared}\n" * 2,
-        (4, 3, "found duplicate key \"fact.gpu.count\" with value \"{'value': 1, 'how': "
-               "'declared'}\" (original value: \"{'value': 1, 'how': 'declared'}\")"),
+        (4, 3, ("found duplicate key \"fact.gpu.count\" with value \"{'value': 1, 'how': "
+               "'declared'}\" (original value: \"{'value': 1, 'how': 'declared'}\")")),
     ),
     "a-list": ("- 1\n", (1, 1, "expected a table with facts_version and facts")),
     "empty": ("", (1, 1, "expected a table with facts_version and facts")),

@@ -22,7 +22,7 @@ def test_concat_of_all_layers(layout, formula, value):
     spelled = formula.replace("*", "x")
     assert decision.because == f"concat puts {count} layers side by side: {spelled} = {value}"
     [term] = decision.terms
-    assert (term.formula, term.value) == (formula, value)
+    assert (term.name, term.formula, term.value) == ("layers x heads x head_dim", formula, value)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,14 @@ def test_concat_of_all_layers(layout, formula, value):
 def test_kv_width(layout, layers, aggregate, value, because):
     decision = kv_width(layout, tuple(layers), aggregate)
     assert (decision.value, decision.because) == (value, because)
+
+
+def test_each_kind_of_layer_shows_its_arithmetic_once():
+    terms = kv_width("2x2x64+1x4x64", (0, 1, 2), "none").terms
+    assert [(term.name, term.formula, term.value) for term in terms] == [
+        ("heads x head_dim", "2 * 64", 128),
+        ("heads x head_dim", "4 * 64", 256),
+    ]
 
 
 def test_concat_is_not_the_width_of_one_layer():

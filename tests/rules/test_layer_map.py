@@ -100,6 +100,25 @@ def test_the_last_aligned_map_is_turned_down():
     assert (no.value, no.because) == ((2, 3, 4), "would never look at the teacher's first 2 layers")
 
 
+def test_one_unused_layer_is_enough_to_turn_it_down():
+    [no] = layer_map("none", (0, 1), "2x2x64", "3x2x64").rejected
+    assert no.value == (1, 2)
+
+
+def test_nothing_is_turned_down_when_the_teacher_is_no_deeper():
+    assert layer_map("none", (0, 1, 2), "3x2x64", "3x2x64").rejected == ()
+    assert layer_map("none", (0, 1, 2), "3x2x64", "2x2x64").rejected == ()
+
+
+def test_the_arithmetic_of_the_ends_and_the_middle_is_shown():
+    terms = layer_map("none", tuple(range(24)), "24x2x64", "28x2x128").terms
+    assert [(term.name, term.formula, term.value) for term in terms] == [
+        ("for layer 0", "(2 * 0 * 27 + 23) // (2 * 23)", 0),
+        ("for layer 12", "(2 * 12 * 27 + 23) // (2 * 23)", 14),
+        ("for layer 23", "(2 * 23 * 27 + 23) // (2 * 23)", 27),
+    ]
+
+
 def test_a_teacher_without_a_cache_teaches_nothing():
     with pytest.raises(Undecidable) as stop:
         layer_map("none", (0,), "1x2x64", "4x0x0:linear")

@@ -69,3 +69,16 @@ def test_without_the_longest_row_nothing_is_decided():
         max_length({"p50": 120}, 32768)
     assert stop.value.because == "the length of the longest row is not known"
     assert stop.value.missing
+
+
+def test_the_arithmetic_is_shown():
+    [term] = max_length(LENGTHS, None).terms
+    assert (term.name, term.formula, term.value) == (
+        "the longest row, up to a multiple of 8",
+        "max(8, (317 + 7) // 8 * 8)",
+        320,
+    )
+
+
+def test_eight_tokens_are_enough_to_cut_to():
+    assert max_length(LENGTHS, None, Allowed(max=8)).value == 8

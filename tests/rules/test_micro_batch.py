@@ -180,7 +180,9 @@ def test_what_cannot_be_met_names_the_nearest(change, allowed, because, hint):
     ids=["empty", "smallest-first", "nothing-small-enough"],
 )
 def test_any_table_can_be_read(table, value):
-    assert micro_batch(**(A100 | {"table": table})).value == value
+    decision = micro_batch(**(A100 | {"table": table}))
+    assert decision.value == value
+    assert bool(decision.guard) is (value > 1), "one row needs no table and no memory"
 
 
 def test_long_lists_of_divisors_are_shortened():
@@ -190,3 +192,17 @@ def test_long_lists_of_divisors_are_shortened():
         "of the divisors of 720 rows, 1, 2, 3, ..., 180, 240, 360 fit in memory "
         "and the spec allows none of them"
     )
+
+
+def test_at_most_three_larger_divisors_are_named():
+    rejected = micro_batch(**(A100 | {"global_batch": 720})).rejected
+    assert [no.value for no in rejected] == [9, 10, 12]
+
+
+def test_a_larger_divisor_that_the_spec_skips_is_named_with_the_spec():
+    rejected = micro_batch(**A100, allowed=Allowed(one_of=(2,))).rejected
+    assert [(no.value, no.because) for no in rejected] == [
+        (4, "the spec allows only [2]"),
+        (8, "the spec allows only [2]"),
+        (16, "only 8 fit"),
+    ]

@@ -30,3 +30,27 @@ def test_one_process_has_nothing_to_share():
         'no value is left (single: the spec allows only ["sharded"]; '
         "replicated, sharded: needs more than 1 process)"
     )
+
+
+@pytest.mark.parametrize(
+    ("world", "rejected"),
+    [
+        (
+            1,
+            {
+                "replicated": "needs more than 1 process",
+                "sharded": "needs more than 1 process",
+            },
+        ),
+        (
+            4,
+            {
+                "sharded": "sends weights at every layer, and nothing shows that memory is short",
+                "single": "there are 4 processes",
+            },
+        ),
+    ],
+    ids=["one", "four"],
+)
+def test_the_others_have_their_reasons(world, rejected):
+    assert {no.value: no.because for no in parallel(world).rejected} == rejected

@@ -128,6 +128,34 @@ def test_precision(machine, value, because):
             },
         ),
         (
+            P40,
+            {
+                "float16": "is not faster on sm_61",
+                "bfloat16": "needs sm_80, Tesla P40 is sm_61",
+            },
+        ),
+        (
+            MI250,
+            {
+                "float32": "is slower here",
+                "float16": "needs its loss scaled to train",
+            },
+        ),
+        (
+            MI100_UNTRIED,
+            {
+                "bfloat16": "gfx908 is not in the table, and the canary did not find it faster",
+                "float16": "needs its loss scaled to train",
+            },
+        ),
+        (
+            EPYC,
+            {
+                "float32": "was slower in the canary",
+                "float16": "CPUs have no float16 training path",
+            },
+        ),
+        (
             EPYC_SLOW,
             {
                 "bfloat16": "this CPU has avx512_bf16, but the canary found bfloat16 slower",
@@ -135,7 +163,7 @@ def test_precision(machine, value, because):
             },
         ),
     ],
-    ids=["ampere", "volta", "mps", "cpu"],
+    ids=["ampere", "volta", "mps", "pascal", "cdna2", "amd-untried", "cpu-fast", "cpu"],
 )
 def test_the_others_have_their_reasons(machine, rejected):
     assert {no.value: no.because for no in precision(**machine).rejected} == rejected
@@ -168,6 +196,21 @@ def test_guards(machine, guard):
 @pytest.mark.parametrize(
     ("machine", "value", "because"),
     [
+        (A100, "float32", "NVIDIA A100 (sm_80) computes it too"),
+        (
+            A100,
+            "float16",
+            "NVIDIA A100 (sm_80) computes float16 in hardware; the loss is scaled",
+        ),
+        (V100, "float32", "Tesla V100 (sm_70) computes it without tensor cores"),
+        (
+            P40,
+            "float16",
+            "Tesla P40 (sm_61) stores it in half the memory; the loss is scaled",
+        ),
+        (MI250, "float32", "MI250X (gfx90a) computes it too"),
+        (MI250, "float16", "MI250X (gfx90a) computes float16; the loss is scaled"),
+        (EPYC, "float32", "it works on every CPU"),
         (M2, "bfloat16", "it halves the activations; Metal emulates it on M1 and M2"),
         (LAPTOP, "bfloat16", "it halves the activations"),
         (
@@ -176,10 +219,21 @@ def test_guards(machine, guard):
             "it halves the activations; nothing shows that gfx908 computes it faster",
         ),
     ],
-    ids=["mps", "cpu", "amd"],
+    ids=[
+        "ampere-float32",
+        "ampere-float16",
+        "volta-float32",
+        "pascal-float16",
+        "cdna2-float32",
+        "cdna2-float16",
+        "cpu-float32",
+        "mps",
+        "cpu",
+        "amd",
+    ],
 )
 def test_what_is_only_unwise_can_be_asked_for(machine, value, because):
-    decision = precision(**machine, allowed=Allowed(one_of=("bfloat16",)))
+    decision = precision(**machine, allowed=Allowed(one_of=(value,)))
     assert (decision.value, decision.because) == (value, because)
 
 

@@ -42,3 +42,10 @@ def test_a_promise_that_cannot_be_kept_is_not_made():
         f"no value is left (bitwise: {ROCM}; "
         'data_exact, statistical: the spec allows only ["bitwise"])'
     )
+
+
+def test_a_weaker_promise_is_turned_down():
+    assert {no.value: no.because for no in reproducibility("cpu").rejected} == {
+        "data_exact": "promises less than this device can give",
+        "statistical": "promises less than this device can give",
+    }

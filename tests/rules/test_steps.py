@@ -54,3 +54,11 @@ def test_no_rows_are_no_epoch():
     with pytest.raises(Undecidable) as stop:
         steps(1, 0, 32, "wrap")
     assert (stop.value.because, stop.value.hint) == ("data.split has no rows", "name another split")
+
+
+def test_the_arithmetic_is_shown():
+    shown = [(term.name, term.formula, term.value) for term in steps(2, 7473, 32, "wrap").terms]
+    assert shown == [
+        ("steps of an epoch", "(7473 + 31) // 32", 234),
+        ("steps", "234 * 2", 468),
+    ]

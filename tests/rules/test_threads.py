@@ -49,3 +49,7 @@ def test_every_process_needs_a_core():
         threads("cpu", 2, 4)
     assert stop.value.because == "4 processes need a core each, and 2 may be used here"
     assert stop.value.hint == "train.world = 2"
+
+
+def test_a_single_thread_can_be_asked_for():
+    assert threads("cpu", 8, 1, Allowed(max=1)).value == 1

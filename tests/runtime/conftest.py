@@ -36,8 +36,7 @@ class World:
             **{key.replace("__", "."): value for key, value in changed.items()},
         }
         blocks = {
-            key: Block(value=freeze(value), by="spec")
-            for key, value in sorted(values.items())
+            key: Block(value=freeze(value), by="spec") for key, value in sorted(values.items())
         }
         return Lock(
             version=1,

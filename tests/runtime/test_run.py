@@ -179,7 +179,9 @@ def test_a_stopped_and_resumed_run_is_the_run_that_was_never_stopped(world, chan
         world.root / "parts" / "digest.jsonl"
     ).read_text()
     optimizer = "checkpoints/step-6/optimizer.safetensors"
-    assert same(load_file(world.root / "whole" / optimizer), load_file(world.root / "parts" / optimizer))
+    assert same(
+        load_file(world.root / "whole" / optimizer), load_file(world.root / "parts" / optimizer)
+    )
 
 
 def killed_after(world, step: int, **changed) -> None:
@@ -248,7 +250,9 @@ def test_a_resume_that_would_read_other_rows_is_refused(world):
     world.run("parts", stop_at=2)
     with pytest.raises(KavaError) as caught:
         world.run("parts", here={"resume": True}, train__seed=8)
-    assert str(caught.value).startswith("the next batch after step 2 is not the one that was saved: ")
+    assert str(caught.value).startswith(
+        "the next batch after step 2 is not the one that was saved: "
+    )
 
 
 # ---- the batch may be cut in any way
@@ -260,7 +264,11 @@ def test_the_first_step_is_the_same_however_the_batch_is_cut(
     world, micro_batch, accumulation, normalise
 ):
     whole = {"train__micro_batch": 8, "train__accumulation": 1}
-    changed = {"objective__kv__loss": "mse", "objective__kv__normalise": normalise, "train__steps": 1}
+    changed = {
+        "objective__kv__loss": "mse",
+        "objective__kv__normalise": normalise,
+        "train__steps": 1,
+    }
     _, expected = world.run("whole", **whole, **changed)
     _, events = world.run(
         "cut", train__micro_batch=micro_batch, train__accumulation=accumulation, **changed
@@ -293,9 +301,7 @@ def test_other_data_than_was_locked_is_refused(world, data_digest):
 
 def test_a_teacher_of_another_width_is_refused_with_both_widths(world):
     with pytest.raises(KavaError) as caught:
-        world.run(
-            objective__kv__teacher_dim=[32, 32], objective__kv__projector__out_dim=[32, 32]
-        )
+        world.run(objective__kv__teacher_dim=[32, 32], objective__kv__projector__out_dim=[32, 32])
     assert caught.value.exit_code == 4
     assert str(caught.value) == (
         "the teacher's KV width is [16, 16] as loaded, [32, 32] in the lock"

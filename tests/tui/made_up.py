@@ -9,7 +9,19 @@ from pathlib import Path
 
 from kavaspec.decision import AUTO, Rejected, Term
 from kavaspec.events import (
-    Checkpoint, End, Eval, Event, Heartbeat, Line, Log, Metric, Rehearsal, Resume, Run, Step, to_line,
+    Checkpoint,
+    End,
+    Eval,
+    Event,
+    Heartbeat,
+    Line,
+    Log,
+    Metric,
+    Rehearsal,
+    Resume,
+    Run,
+    Step,
+    to_line,
 )  # fmt: skip
 from kavaspec.explanation import Explanation, Source
 from kavaspec.plain import freeze, toml

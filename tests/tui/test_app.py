@@ -60,7 +60,13 @@ def lock_app(**changes):
 
 def run_app(folder, **changes):
     known = {"here": made_up.explanations()}
-    values = {"live": Live(folder), "decisions": known, "title": "kava", "ascii_only": False, "refresh_hz": 0.01}
+    values = {
+        "live": Live(folder),
+        "decisions": known,
+        "title": "kava",
+        "ascii_only": False,
+        "refresh_hz": 0.01,
+    }
     return Dashboard(**(values | changes))
 
 
@@ -119,14 +125,31 @@ async def test_everything_on_the_decisions_screen_is_ascii_where_it_must_be():
         assert pilot.app.screen.as_text().isascii()
 
 
-@pytest.mark.parametrize("size", [*SIZES, (60, 15), (30, 8), (20, 5), (1, 1)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "size", [*SIZES, (60, 15), (30, 8), (20, 5), (1, 1)], ids=lambda size: f"{size[0]}x{size[1]}"
+)
 async def test_no_size_is_too_small(size, folder):
     for app in (lock_app(), run_app(folder)):
         async with shown(app, size) as pilot:
-            await press(pilot, "tab", "z", "h", "escape", "1", "enter", "escape", "slash", "a", "escape", "comma")
+            await press(
+                pilot,
+                "tab",
+                "z",
+                "h",
+                "escape",
+                "1",
+                "enter",
+                "escape",
+                "slash",
+                "a",
+                "escape",
+                "comma",
+            )
             assert len(pilot.app.screen.as_text().splitlines()) <= size[1]
 
 
+@pytest.mark.slow
 async def test_a_storm_of_resizes_ends_well(folder):
     async with shown(run_app(folder), WIDE) as pilot:
         expected = pilot.app.screen.as_text()
@@ -202,15 +225,18 @@ async def test_an_empty_lock_is_no_crash():
 async def test_news_appear_and_only_changed_rows_are_painted(tmp_path, clock):
     folder = made_up.run_folder(tmp_path, made_up.lines(upto=40))
     async with shown(run_app(folder), NARROW) as pilot:
-        assert "180/600" in pilot.app.screen.as_text()
+        assert "185/600" in pilot.app.screen.as_text()
         painted = []
         log = pilot.app.screen.query_one(LogTail)
         refresh = log.refresh
-        log.refresh = lambda *regions, **options: (painted.append(regions), refresh(*regions, **options))[1]
+        log.refresh = lambda *regions, **options: (
+            painted.append(regions),
+            refresh(*regions, **options),
+        )[1]
         made_up.run_folder(tmp_path, made_up.lines(upto=40.4))
         pilot.app._tick()
         await settle(pilot)
-        assert "182/600" in pilot.app.screen.as_text()
+        assert "187/600" in pilot.app.screen.as_text()
         assert painted == []
 
 
@@ -298,7 +324,7 @@ DECISIONS = {
     "list.next": (["down"], selected, "data.eval_split"),
     "list.previous": (["up"], selected, "data.completion"),
     "list.page-down": (["pagedown"], selected, "eval.max_new_tokens"),
-    "list.page-up": (["end", "pageup"], selected, "scheduler.kind"),
+    "list.page-up": (["end", "pageup"], selected, "paths.data"),
     "list.first": (["end", "home"], selected, "data.completion"),
     "list.last": (["end"], selected, "scheduler.walltime_s"),
     "decisions.why": (["enter"], on, Why),
@@ -404,12 +430,24 @@ async def test_quit_leaves(folder):
         assert not pilot.app.is_running or pilot.app._exit
 
 
-OURS = (Dashboard, Decisions, RunScreen, Why, Help, DecisionList, ExplanationPane, LogTail, SearchLine)
+OURS = (
+    Dashboard,
+    Decisions,
+    RunScreen,
+    Why,
+    Help,
+    DecisionList,
+    ExplanationPane,
+    LogTail,
+    SearchLine,
+)
 TESTED_BY_NAME = {"app.save", "app.quit"}
 
 
 def test_every_binding_has_a_name_of_its_own_and_a_test():
-    bindings = [binding for owner in OURS for binding in owner.BINDINGS if isinstance(binding, Binding)]
+    bindings = [
+        binding for owner in OURS for binding in owner.BINDINGS if isinstance(binding, Binding)
+    ]
     names = [binding.id for binding in bindings]
     assert None not in names
     assert len(set(names)) == len(names)

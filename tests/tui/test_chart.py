@@ -27,7 +27,9 @@ def text(subject, look=PLAIN, width=40, height=10):
 
 
 def test_a_falling_line_falls():
-    assert text(subject(range(9, 0, -1), marks=[Mark(step=3, sign="S"), Mark(step=7, sign="!")])) == [
+    assert text(
+        subject(range(9, 0, -1), marks=[Mark(step=3, sign="S"), Mark(step=7, sign="!")])
+    ) == [
         "loss 1                            x step",
         "    10┤.",
         "      │''':...",
@@ -46,7 +48,9 @@ def test_a_falling_line_falls():
 @pytest.mark.parametrize("log_y", [False, True])
 def test_a_chart_has_the_size_that_was_asked_for(axis, marker, log_y):
     look = Look(axis=axis, marker=marker, cursor=30)
-    one = subject([math.exp(-i / 20) for i in range(90)], log_y=log_y, marks=[Mark(step=40, sign="R")])
+    one = subject(
+        [math.exp(-i / 20) for i in range(90)], log_y=log_y, marks=[Mark(step=40, sign="R")]
+    )
     for width in range(1, 60, 7):
         for height in range(1, 20):
             rows = draw(one, look, width, height)
@@ -109,7 +113,9 @@ def test_the_mean_lies_on_top_of_the_values():
     assert {"raw", "smooth"} <= roles
     only = draw(subject([1, 5] * 50), Look(smoothing=0.9, layers="smooth"), 40, 10)
     assert "raw" not in {role for row in only for piece, role in row if piece.strip()}
-    assert "smooth" not in {role for row in draw(subject([1, 5] * 50), Look(layers="raw"), 40, 10) for _, role in row}
+    assert "smooth" not in {
+        role for row in draw(subject([1, 5] * 50), Look(layers="raw"), 40, 10) for _, role in row
+    }
 
 
 def test_a_metric_without_noise_is_not_smoothed():
@@ -123,7 +129,12 @@ def test_in_ascii_the_mean_has_a_sign_of_its_own():
 
 def test_the_time_axis_has_round_times():
     one = subject(range(100), series=series(range(100), seconds=30))
-    assert text(one, replace(PLAIN, axis="time"), width=60)[-1].split() == ["0s", "15m00s", "30m00s", "45m00s"]
+    assert text(one, replace(PLAIN, axis="time"), width=60)[-1].split() == [
+        "0s",
+        "15m00s",
+        "30m00s",
+        "45m00s",
+    ]
 
 
 def test_a_logarithmic_axis_has_powers_of_ten():

@@ -82,7 +82,9 @@ def test_an_ascii_stream_gets_only_ascii(tmp_path):
 
 def test_no_escape_is_ever_printed(tmp_path):
     evil = made_up.lines(upto=30)
-    evil[1] = type(evil[1])(seq=2, t=evil[1].t, event=made_up.Log(level="info", message="\x1b[2Jgone\r"))
+    evil[1] = type(evil[1])(
+        seq=2, t=evil[1].t, event=made_up.Log(level="info", message="\x1b[2Jgone\r")
+    )
     out = io.StringIO()
     plain.once(made_up.run_folder(tmp_path, evil), out=out)
     assert "\x1b" not in out.getvalue()

@@ -102,7 +102,12 @@ def test_values_outside_the_range_stay_at_the_edge():
     ]
 
 
-@given(st.lists(st.none() | st.tuples(st.integers(0, 15), st.integers(0, 15)).map(sorted).map(tuple), max_size=9))
+@given(
+    st.lists(
+        st.none() | st.tuples(st.integers(0, 15), st.integers(0, 15)).map(sorted).map(tuple),
+        max_size=9,
+    )
+)
 @pytest.mark.parametrize("marker", [BRAILLE, BLOCK, ASCII], ids=lambda marker: marker.name)
 def test_a_packed_cell_has_exactly_the_pixels_of_its_spans(marker, spans):
     rows = 16 // marker.down
@@ -163,7 +168,10 @@ def test_a_padded_range_contains_what_it_pads(a, b):
     assert low < high
 
 
-@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.floats(allow_nan=False, allow_infinity=False),
+)
 def test_the_width_of_a_padded_range_is_always_a_number(a, b):
     low, high = scale.padded((min(a, b), max(a, b)))
     assert 0 < high - low < math.inf

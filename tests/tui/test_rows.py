@@ -4,7 +4,10 @@ from hypothesis import strategies as st
 from kavaspec_tui import rows
 from kavaspec_tui.raster import ASCII, BLOCK, BRAILLE
 
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Mn", "Me", "Cf", "Lo")), max_size=12)
+TEXT = st.text(
+    st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Mn", "Me", "Cf", "Lo")),
+    max_size=12,
+)
 ROWS = st.lists(st.tuples(TEXT | st.text("aé漢字 ", max_size=9), st.just("text")), max_size=4)
 
 

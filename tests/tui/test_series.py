@@ -80,13 +80,19 @@ def test_a_curve_is_what_a_simple_table_would_be(steps):
         table = {n: row for n, row in table.items() if n < number}
         table[number] = dict.fromkeys(names, float(value))
         curve = curve.add([sample(number, **table[number])])
-    together = Curve().add(sample(n, **dict.fromkeys(names, float(v))) for v, (n, names) in enumerate(steps))
+    together = Curve().add(
+        sample(n, **dict.fromkeys(names, float(v))) for v, (n, names) in enumerate(steps)
+    )
     for one in (curve, together):
         assert list(one.steps) == sorted(table)
         for name in "abc":
             points = [(n, table[n][name]) for n in sorted(table) if name in table[n]]
             series = one.series(name)
-            found = [] if series is None else list(zip(series.x("step"), series.column.values, strict=False))
+            found = (
+                []
+                if series is None
+                else list(zip(series.x("step"), series.column.values, strict=False))
+            )
             assert found[: 0 if series is None else series.rows] == points
 
 
@@ -105,7 +111,9 @@ class TestSmoothing:
         return list(curve.series("a").smoothed(alpha).column.values)
 
     def test_two_points_exactly(self):
-        assert self.smooth([1.0, 2.0], 0.5) == pytest.approx([1.0, (0.5 * 0.5 * 1 + 0.5 * 2) / 0.75])
+        assert self.smooth([1.0, 2.0], 0.5) == pytest.approx(
+            [1.0, (0.5 * 0.5 * 1 + 0.5 * 2) / 0.75]
+        )
 
     @given(st.floats(-1e6, 1e6), st.sampled_from([0.5, 0.9, 0.999]))
     def test_a_constant_stays_constant(self, value, alpha):

@@ -17,11 +17,15 @@ from tests.tui.made_up import T0
 
 def said(*happened):
     """A state after events at given seconds."""
-    return fold(State(), [Line(seq=i, t=T0 + t, event=event) for i, (t, event) in enumerate(happened)])
+    return fold(
+        State(), [Line(seq=i, t=T0 + t, event=event) for i, (t, event) in enumerate(happened)]
+    )
 
 
 def steps(first, last, *, start, every=0.2, **changes):
-    return [(start + (n - first) * every, made_up.step(n, **changes)) for n in range(first, last + 1)]
+    return [
+        (start + (n - first) * every, made_up.step(n, **changes)) for n in range(first, last + 1)
+    ]
 
 
 def shown(state):
@@ -118,7 +122,9 @@ def test_everything_that_is_said_is_in_the_log():
 
 
 def test_a_metric_is_shown_as_declared_and_sensibly_if_it_was_not():
-    state = said((0, made_up.run(metrics=(events.Metric(name="loss", unit="nats", better="down"),))))
+    state = said(
+        (0, made_up.run(metrics=(events.Metric(name="loss", unit="nats", better="down"),)))
+    )
     assert state.declared("loss").unit == "nats"
     assert state.declared("memory_bytes").unit == "bytes"
     assert state.declared("something").unit == ""

@@ -44,7 +44,10 @@ def test_a_redirected_stream_is_named(streams, name):
 def test_a_dumb_terminal_and_a_wish_for_text(streams):
     streams()
     assert terminal.can_draw({"TERM": "dumb"}) == "TERM=dumb: this terminal cannot move its cursor"
-    assert terminal.can_draw({"KAVASPEC_A11Y": "1"}) == "KAVASPEC_A11Y is set: plain text was asked for"
+    assert (
+        terminal.can_draw({"KAVASPEC_A11Y": "1"})
+        == "KAVASPEC_A11Y is set: plain text was asked for"
+    )
 
 
 def test_a_closed_stream_is_no_terminal(streams):
@@ -54,7 +57,10 @@ def test_a_closed_stream_is_no_terminal(streams):
     assert terminal.can_draw({}) == "standard input is not a terminal"
 
 
-@pytest.mark.parametrize(("encoding", "ascii_only"), [("utf-8", False), ("UTF8", False), ("ascii", True), ("latin-1", True)])
+@pytest.mark.parametrize(
+    ("encoding", "ascii_only"),
+    [("utf-8", False), ("UTF8", False), ("ascii", True), ("latin-1", True)],
+)
 def test_only_a_unicode_locale_gets_more_than_ascii(streams, encoding, ascii_only):
     streams(encoding=encoding)
     assert terminal.is_ascii_only() is ascii_only
@@ -68,5 +74,7 @@ def test_over_ssh_half_as_many_refreshes():
 def test_everything_but_the_screens_works_without_textual(module):
     code = f"import sys, kavaspec_tui.{module}; sys.exit('textual' in sys.modules or 'torch' in sys.modules)"
     path = [entry for entry in sys.path if entry]
-    done = subprocess.run([sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {code}"], check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = {path!r}; {code}"], check=False
+    )
     assert done.returncode == 0

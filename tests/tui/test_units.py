@@ -34,7 +34,13 @@ def test_durations_have_two_units(seconds, shown):
 
 @pytest.mark.parametrize(
     ("n_bytes", "shown"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (41_234_567, "39.3 MiB"), (85_899_345_920, "80 GiB")],
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (41_234_567, "39.3 MiB"),
+        (85_899_345_920, "80 GiB"),
+    ],
 )
 def test_sizes_are_binary(n_bytes, shown):
     assert units.size(n_bytes) == shown

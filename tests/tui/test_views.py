@@ -126,7 +126,9 @@ def test_a_row_marks_what_is_provisional_and_what_is_warned_about():
     one = made_up.explanations()["train.micro_batch"]
     widths = decisions.columns([one], 60)
     assert text_of(decisions.decision_row(one, widths)).startswith("~R train.micro_batch 8 ")
-    assert text_of(decisions.decision_row(one, widths, warned=True)).startswith("!R train.micro_batch 8 ")
+    assert text_of(decisions.decision_row(one, widths, warned=True)).startswith(
+        "!R train.micro_batch 8 "
+    )
 
 
 def test_a_digest_keeps_both_ends():
@@ -142,7 +144,10 @@ def test_explanations_fit_any_width(width):
 
 def test_the_explanation_of_a_decision(golden):
     one = made_up.explanations()["train.micro_batch"]
-    golden("explanation", "\n".join(text_of(row).rstrip() for row in decisions.explanation_rows(one, 70)) + "\n")
+    golden(
+        "explanation",
+        "\n".join(text_of(row).rstrip() for row in decisions.explanation_rows(one, 70)) + "\n",
+    )
 
 
 def test_the_summary_counts_who_decided():

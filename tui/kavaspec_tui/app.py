@@ -132,7 +132,7 @@ class Dashboard(App[None]):
         """Write the screen as text beside where the command was started."""
         if not isinstance(self.screen, Place):
             return
-        path = _free_name(Path.cwd(), f"kavaspec-{type(self.screen).__name__.lower()}", ".txt")
+        path = _free_name(Path.cwd(), f"kavaspec-{self.screen.noun}", ".txt")
         try:
             path.write_text(self.screen.as_text(), encoding="utf-8")
         except OSError as error:

@@ -43,7 +43,8 @@ def watch(
 
     With `until_end=False` it goes on for ever, through later attempts.
     """
-    live, told, next_line, before = Live(run_folder), 0, -math.inf, (None, -1)
+    live, told, next_line = Live(run_folder), 0, -math.inf
+    before: tuple[Status, int] | None = None
     while True:
         live.poll(budget_s=math.inf)
         now, state, status = live.now(), live.state, live.status()

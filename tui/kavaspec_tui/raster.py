@@ -72,7 +72,11 @@ def _height(x: array[float], y: array[float], rows: int, right: int, edge: float
     if right == 0 or right >= rows:
         return None
     share = (edge - x[right - 1]) / (x[right] - x[right - 1])
-    value = y[right] + 0.0 * y[right - 1] if share == 1.0 else y[right - 1] * (1.0 - share) + y[right] * share
+    value = (
+        y[right] + 0.0 * y[right - 1]
+        if share == 1.0
+        else y[right - 1] * (1.0 - share) + y[right] * share
+    )
     return None if math.isnan(value) else value
 
 

@@ -101,6 +101,10 @@ class KeyValue(Objective):
     def counts_padding(self) -> bool:
         return self.mask == "none"
 
+    @property
+    def teacher_depth(self) -> int:
+        return max(self.teacher_layers) + 1
+
     # ---- building
 
     def projector(self) -> nn.Module:

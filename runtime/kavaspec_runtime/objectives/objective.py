@@ -103,6 +103,11 @@ class Objective(ABC):
 
     @property
     @abstractmethod
+    def teacher_depth(self) -> int:
+        """How many of the teacher's layers are read, from the first on."""
+
+    @property
+    @abstractmethod
     def counts_padding(self) -> bool:
         """Whether padding is part of the loss; then every row is padded to the same length."""
 

@@ -24,6 +24,8 @@ from kavaspec_tui.widgets.search_line import SearchLine
 class Decisions(Place):
     """The resolution of one target at a time."""
 
+    noun = "decisions"
+
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012  # as Textual declares it
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012  # as Textual declares it
     BINDINGS: ClassVar[list[BindingType]] = [

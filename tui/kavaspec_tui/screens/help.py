@@ -24,6 +24,8 @@ NOTES: tuple[Row, ...] = (
 class Help(Place):
     """Opened over any screen."""
 
+    noun = "help"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape,h,question_mark,enter",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.geometry import Size
 from textual.screen import Screen
 
@@ -10,6 +12,9 @@ from kavaspec_tui.rows import ascii_text
 
 class Place(Screen[None]):
     """A screen that is filled from data by `refill`, again after every change of size."""
+
+    noun: ClassVar[str]
+    """Names the file that it is saved to."""
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.refill)

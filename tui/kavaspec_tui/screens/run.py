@@ -68,6 +68,8 @@ def plan(width: int, height: int, *, solo: bool = False) -> Plan:
 class RunScreen(Place):
     """The run of one folder, live."""
 
+    noun = "run"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "next_pane(1)", "Next", id="run.next-pane"),
         Binding("shift+tab", "next_pane(-1)", "Previous pane", id="run.previous-pane", show=False),
@@ -161,6 +163,12 @@ class RunScreen(Place):
         bottom.styles.height = now.log_rows + (2 if self.size.height >= 30 else 0)
         self.query_one("#result").display = bool(result)
         self.set_class(self.size.height >= 30, "-roomy")
+        self.call_after_refresh(self._keep_focus)
+
+    def _keep_focus(self) -> None:
+        """A pane that is not shown any more gives its focus to the first that is."""
+        if (self.focused is None or not self.focused.display) and self._panes():
+            self._panes()[0].focus()
 
     def _result(self) -> list[Row]:
         """The final table; on a wide screen also the newest held-out numbers."""

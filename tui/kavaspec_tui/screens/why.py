@@ -16,6 +16,8 @@ from kavaspec_tui.widgets.keys_line import KeysLine
 class Why(Place):
     """Opened over the decisions."""
 
+    noun = "why"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             "escape,enter,question_mark", "app.pop_screen", "Back", id="why.back", key_display="esc"

@@ -68,12 +68,8 @@ class Painted(Widget):
         if len(old) != len(new) or not self.is_mounted:
             self.refresh()
             return
-        left, top = self.gutter.left, self.gutter.top
-        changed = [
-            Region(left, top + y, width, 1)
-            for y, pair in enumerate(zip(old, new, strict=True))
-            if pair[0] != pair[1]
-        ]
+        pairs = enumerate(zip(old, new, strict=True))
+        changed = [Region(0, y, width, 1) for y, (one, other) in pairs if one != other]
         if changed:
             self.refresh(*changed)
 
