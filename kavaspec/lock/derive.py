@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -56,7 +56,8 @@ def derive(
         own = resolve(target.asked, facts, RULES, base=base, not_found=not_found)
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
         vetoes, checked = veto(CHECKS, merged, facts)
-        problems += [_place(spec, problem, name) for problem in (*own.problems, *vetoes)]
+        found = (*vetoes, *_not_blamed(own.problems, vetoes))
+        problems += [_place(spec, problem, name) for problem in found]
         asks = own.facts_wanted | checked
         needed |= own.facts_needed
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
@@ -74,7 +75,9 @@ def derive(
         experiment=_blocks(base.decisions),
         targets=MappingProxyType(targets),
     )
-    placed = [_place(spec, problem, None) for problem in problems]
+    refused = [problem for problem in problems if problem not in base.problems]
+    kept = [*_not_blamed(base.problems, refused), *refused]
+    placed = [_place(spec, problem, None) for problem in kept]
     return Derived(
         lock=lock,
         decisions=MappingProxyType(decisions),
@@ -95,6 +98,15 @@ def facts_of(facts: Mapping[str, LockedFact]) -> Facts:
         name: Fact(value=fact.value, how=fact.how, probe=fact.probe, of=fact.of)
         for name, fact in facts.items()
     }
+
+
+def _not_blamed(problems: Sequence[Problem], vetoes: Sequence[Problem]) -> list[Problem]:
+    """What rules could not decide, without those that read a value which a check refused.
+
+    One cause, one message: the check says it better.
+    """
+    blamed = {veto.key for veto in vetoes if veto.severity == "error"}
+    return [problem for problem in problems if not blamed & {problem.key, *problem.about}]
 
 
 def _place(spec: Spec, problem: Problem, target: str | None) -> Problem:

@@ -24,8 +24,7 @@ from kavaspec_runtime.data import Batch
 class KeptLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type-checked
     """Keeps the keys and values of one forward pass as they are: no copy, no window.
 
-    The first write stays. Gradient checkpointing computes a layer a second time during backward;
-    the tensors of the first time are those that the loss is connected to.
+    Writing twice is writing once: gradient checkpointing computes a layer again during backward.
     """
 
     is_initialized: bool
@@ -33,14 +32,13 @@ class KeptLayer(DynamicLayer):  # type: ignore[misc]  # transformers is not type
     def update(
         self, key_states: Tensor, value_states: Tensor, *_args: object, **_kwargs: object
     ) -> tuple[Tensor, Tensor]:
-        if not self.is_initialized:
-            self.dtype, self.device = key_states.dtype, key_states.device
-            self.keys, self.values = key_states, value_states
-            self.is_initialized = True
+        self.dtype, self.device = key_states.dtype, key_states.device
+        self.keys, self.values = key_states, value_states
+        self.is_initialized = True
         return key_states, value_states
 
     def get_seq_length(self) -> int:
-        """Nothing lies before the tokens of this pass, also while it is computed again."""
+        """Nothing lies before the tokens of this pass."""
         return 0
 
 
@@ -104,5 +102,5 @@ def keep_cache_while_checkpointing(model: Any) -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     for module in model.modules():
         if hasattr(module, "_can_checkpoint_with_cache"):
-            # the guard protects caches that grow when written twice; ours keeps the first write
+            # the guard protects caches that grow when written twice; ours does not
             module._can_checkpoint_with_cache = True  # noqa: SLF001

@@ -215,13 +215,17 @@ def _size(path: Path) -> int:
     return sum(file.stat().st_size for file in path.iterdir())
 
 
+def is_full(error: OSError | SafetensorError) -> bool:
+    """Whether there was no room: safetensors says so only in words."""
+    return getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
+
+
 def _not_saved(folder: Path, step: int, error: OSError | SafetensorError) -> KavaError:
-    full = getattr(error, "errno", None) == errno.ENOSPC or "os error 28" in str(error)
     kept, _ = newest(folder)
     safe = "no checkpoint is there yet" if kept is None else f"{kept.path} is safe"
     return fail(
         f"the checkpoint of step {step} could not be written: "
-        f"{'the disk is full' if full else error}; {safe}",
+        f"{'the disk is full' if is_full(error) else error}; {safe}",
         Exit.ENVIRONMENT,
         key="paths.output",
         hint="make room or choose another paths.output, then `kavaspec run --resume`",

@@ -51,8 +51,10 @@ class Template:
 
     def row(self, columns: Mapping[str, object], place: str) -> Row:
         """Tokens of one row; `place` names it in errors."""
-        completion = fill(self.completion, columns, place)
-        prompt = tuple(self.tokenizer(fill(self.prompt, columns, place))["input_ids"])
+        completion = fill(self.completion, columns, place, "data.completion")
+        prompt = tuple(
+            self.tokenizer(fill(self.prompt, columns, place, "data.prompt"))["input_ids"]
+        )
         answer = tuple(self.tokenizer(completion, add_special_tokens=False)["input_ids"])
         return Row(
             ids=(prompt + answer + (self.tokenizer.eos_token_id,))[: self.max_length],
@@ -62,7 +64,7 @@ class Template:
         )
 
 
-def fill(template: str, columns: Mapping[str, object], place: str) -> str:
+def fill(template: str, columns: Mapping[str, object], place: str, key: str) -> str:
     """The template with every `{column}` replaced. Other braces stay: data may be code."""
 
     def column(match: re.Match[str]) -> str:
@@ -71,7 +73,7 @@ def fill(template: str, columns: Mapping[str, object], place: str) -> str:
             raise fail(
                 f"{place} has no column {name}: it has {', '.join(sorted(columns))}",
                 Exit.UNSATISFIABLE,
-                key="data.prompt" if "{" + name + "}" in template else "data.completion",
+                key=key,
                 hint="name one of its columns in data.prompt and data.completion",
             )
         return str(columns[name])

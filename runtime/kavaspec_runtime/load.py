@@ -14,8 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from kavaspec.errors import Exit, fail
+from kavaspec.errors import Exit, KavaError, fail
 from kavaspec_runtime.randomness import seeded
+
+VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+"""A folder with a tokenizer has at least one of these."""
 
 
 def quiet() -> None:
@@ -169,16 +172,15 @@ def tokenizer_of(path: Path) -> Any:
     """The tokenizer of a model folder or `.gguf` file."""
     from transformers import AutoTokenizer
 
+    if path.is_dir() and not any((path / name).exists() for name in VOCABULARIES):
+        # transformers would make one with an empty vocabulary, and say nothing
+        raise _no_tokenizer(path, f"it has none of {', '.join(VOCABULARIES)}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             **where(path), local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError, ImportError) as error:
-        raise fail(
-            f"{path} has no tokenizer that can be read: {first_line(error)}",
-            Exit.ENVIRONMENT,
-            hint="copy tokenizer.json and tokenizer_config.json beside the weights",
-        ) from error
+        raise _no_tokenizer(path, first_line(error)) from error
     if tokenizer.eos_token_id is None:
         raise fail(
             f"the tokenizer of {path} has no end-of-text token",
@@ -186,6 +188,14 @@ def tokenizer_of(path: Path) -> Any:
             hint="name one as eos_token in tokenizer_config.json",
         )
     return tokenizer
+
+
+def _no_tokenizer(path: Path, because: str) -> KavaError:
+    return fail(
+        f"{path} has no tokenizer that can be read: {because}",
+        Exit.ENVIRONMENT,
+        hint="copy tokenizer.json and tokenizer_config.json beside the weights",
+    )
 
 
 def where(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
+from safetensors import SafetensorError
 
 from kavaspec.errors import Exit, KavaError, fail
 from kavaspec.events import (
@@ -118,6 +119,10 @@ class Attempt:
             end = self.worked(stop, at)
         except NotFiniteError as error:
             end = self._end("failed", self._not_finite(error, at), at, {})
+        except (OSError, SafetensorError) as error:
+            problem = self._not_written(error, at)
+            self._say_end(self._end("failed", str(problem), at, {}))
+            raise problem from error
         except BaseException as error:
             # everything, also Ctrl-C: whoever follows the events must learn that this is over
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -326,17 +331,29 @@ class Attempt:
             if end.status == "finished":
                 raise
 
-    def _not_finite(self, error: NotFiniteError, at: Progress) -> str:
-        safe = (
-            "no checkpoint was written yet"
-            if at.saved_step is None
-            else f"step {at.saved_step} is safe"
+    def _not_written(self, error: OSError | SafetensorError, at: Progress) -> KavaError:
+        what = "the disk is full" if checkpoint.is_full(error) else str(error)
+        return fail(
+            f"step {at.step}: {self.folder.path} cannot be written: {what}; {_safe(at)}",
+            Exit.ENVIRONMENT,
+            key="paths.output",
+            hint="make room or choose another paths.output, then `kavaspec run --resume`",
         )
+
+    def _not_finite(self, error: NotFiniteError, at: Progress) -> str:
         rows = ", ".join(str(row) for row in error.rows)
         return (
-            f"step {at.step + 1}: the {error.what} is {error.value}; nothing was updated and {safe}. "
+            f"step {at.step + 1}: the {error.what} is {error.value}; nothing was updated and {_safe(at)}. "
             f"Rows of {self.settings.text('data.split')}, counted from 0: {rows}"
         )
+
+
+def _safe(at: Progress) -> str:
+    return (
+        "no checkpoint was written yet"
+        if at.saved_step is None
+        else f"step {at.saved_step} is safe"
+    )
 
 
 def longest(plan: Plan, pad_id: int) -> GlobalBatch:

@@ -16,6 +16,7 @@ from typing import Self
 from kavaspec.events import Event, Heartbeat, Step, to_line
 
 HEARTBEAT_S = 10.0
+LOOK_S = 1.0
 
 
 class Sink:
@@ -77,7 +78,13 @@ class Sink:
         self._beat.start()
 
     def _beats(self) -> None:
-        while not self._closed.wait(1.0):
-            with self._lock:
-                if time.monotonic() - self._last_s >= HEARTBEAT_S:
-                    self._write(Heartbeat(step=self._step))
+        while not self._closed.wait(LOOK_S):
+            try:
+                self._beat_once()
+            except OSError:  # a full disk: the trainer's own next line will say so
+                return
+
+    def _beat_once(self) -> None:
+        with self._lock:
+            if time.monotonic() - self._last_s >= HEARTBEAT_S:
+                self._write(Heartbeat(step=self._step))

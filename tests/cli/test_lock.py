@@ -136,3 +136,11 @@ def test_problems_as_json(locked: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["lock", "--json"]) == 2
     document = json.loads(capsys.readouterr().out)
     assert document["problems"][0]["hint"] == "did you mean train.precision?"
+
+
+@pytest.mark.parametrize("setting", ["train.world=3", "objective.kv.layers=[0, 99]"])
+def test_one_cause_is_one_message(
+    locked: Path, capsys: pytest.CaptureFixture[str], setting: str
+):
+    assert main(["lock", "--set", setting]) == 7
+    assert capsys.readouterr().err.count("error: ") == 1

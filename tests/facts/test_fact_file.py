@@ -114,7 +114,7 @@ def test_what_nobody_states_is_assumed(tmp_path):
     write_facts(tmp_path / "a.yaml", {"fact.os.name": fact("linux")}, note="")
     table = read_facts(tmp_path / "a.yaml")["fact.memory.batch_table"]
     assert (table.how, table.probe) == ("assumed", "original_table@1")
-    assert table.value == ((42949672960, 8), (25769803776, 4), (8589934592, 2), (0, 1))
+    assert table.value == ((40_000_000_000, 8), (24_000_000_000, 4), (8_000_000_000, 2), (0, 1))
 
 
 def problems(tmp_path, text):

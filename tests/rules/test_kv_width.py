@@ -93,6 +93,11 @@ def test_each_kind_of_layer_shows_its_arithmetic_once():
     ]
 
 
+def test_a_mixed_concat_turns_down_the_width_of_its_first_layer():
+    [no] = kv_width("1x2x64+1x4x64", (0, 1), "concat").rejected
+    assert no.value == 128
+
+
 def test_concat_is_not_the_width_of_one_layer():
     [no] = kv_width("28x2x128", tuple(range(28)), "concat").rejected
     assert (no.value, no.because) == (256, "is one layer; concat takes 28")

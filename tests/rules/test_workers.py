@@ -32,3 +32,7 @@ def test_more_workers_than_cores_cannot_be_asked_for():
     with pytest.raises(Undecidable) as stop:
         workers(2, Allowed(min=3))
     assert stop.value.because == "none of 0 to 2 workers will do: the spec asks for at least 3"
+
+
+def test_every_usable_core_may_have_a_worker():
+    assert workers(2, Allowed(min=2)).value == 2

@@ -121,7 +121,9 @@ def test_logits_are_those_of_the_whole_model_at_the_labels_only():
 def gradients(model, batch) -> dict[str, torch.Tensor]:
     model.train()
     seen = trunk(model, batch)
-    loss = sum(k.square().sum() for k in seen.keys_BTF) + sum(v.sin().sum() for v in seen.values_BTF)
+    loss = sum(k.square().sum() for k in seen.keys_BTF) + sum(
+        v.sin().sum() for v in seen.values_BTF
+    )
     (loss + logits_at(model, seen.hidden_BTC, batch.label_BT).logsumexp(-1).sum()).backward()
     return {name: weight.grad for name, weight in model.named_parameters()}
 

@@ -81,7 +81,10 @@ def test_the_manifest_lists_size_and_sha256_of_every_other_file(tmp_path):
             ),
             "state.json is not what was written: its SHA-256 differs",
         ),
-        (lambda path: (path / "optimizer.safetensors").unlink(), "optimizer.safetensors is missing"),
+        (
+            lambda path: (path / "optimizer.safetensors").unlink(),
+            "optimizer.safetensors is missing",
+        ),
         (lambda path: (path / "manifest.json").unlink(), "manifest.json is missing"),
         (lambda path: (path / "manifest.json").write_text('{"fi'), "manifest.json is damaged"),
         (lambda path: (path / "manifest.json").write_text("[]"), "manifest.json is damaged"),
@@ -163,5 +166,7 @@ def test_other_trouble_is_told_as_it_is(tmp_path, monkeypatch):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(checkpoint, "save_file", read_only)
-    with pytest.raises(KavaError, match=r"could not be written: \[Errno 30\] Read-only file system;"):
+    with pytest.raises(
+        KavaError, match=r"could not be written: \[Errno 30\] Read-only file system;"
+    ):
         save(tmp_path, tensors(4), state(4))

@@ -81,12 +81,20 @@ def test_the_originals_layer_weights(layers, first, last):
 
 @pytest.mark.parametrize(
     "changed",
-    [CONCAT, AVERAGED | {"objective__kv__aggregate": "mean"}, AVERAGED | {"objective__kv__aggregate": "weighted"}],
+    [
+        CONCAT,
+        AVERAGED | {"objective__kv__aggregate": "mean"},
+        AVERAGED | {"objective__kv__aggregate": "weighted"},
+    ],
     ids=["concat", "mean", "weighted"],
 )
 def test_every_aggregate_learns(world, changed):
     _, events = world.run(
-        train__steps=12, train__warmup_steps=0, checkpoint__every=20, eval__exact_match_rows=0, **changed
+        train__steps=12,
+        train__warmup_steps=0,
+        checkpoint__every=20,
+        eval__exact_match_rows=0,
+        **changed,
     )
     steps = [event.metrics for event in events if event.ev == "step"]
     assert steps[-1]["loss"] < steps[0]["loss"]
@@ -112,7 +120,9 @@ def test_a_concat_of_other_widths_is_refused_with_both(world):
 
 def test_the_originals_value_map_exists_and_is_never_trained(world):
     parts = built(world, **SEED)
-    before = {name: weight.clone() for name, weight in trainable(parts.trainer.models.projector).items()}
+    before = {
+        name: weight.clone() for name, weight in trainable(parts.trainer.models.projector).items()
+    }
     from kavaspec_runtime.step import take_step
 
     take_step(parts.trainer, 0, parts.feed.global_batch(0))
@@ -137,13 +147,20 @@ def test_the_originals_loss_is_a_mean_over_all_places(world):
     models.eval()
     batch = parts.feed.global_batch(0)
     with torch.no_grad():
-        ours = sum(objective.terms(models, micro, batch.totals).loss.item() for micro in batch.micro)
-        sides = [objective.compared(models, replace(m, mask_BT=m.mask_BT), models.student_sees(m)) for m in batch.micro]
+        ours = sum(
+            objective.terms(models, micro, batch.totals).loss.item() for micro in batch.micro
+        )
+        sides = [
+            objective.compared(models, replace(m, mask_BT=m.mask_BT), models.student_sees(m))
+            for m in batch.micro
+        ]
         assert len(sides[0]) == 1
         by_place = []
         for micro in batch.micro:
             everywhere = torch.ones_like(micro.mask_BT)
-            [two] = objective._pairs(models, micro, models.student_sees(micro), everywhere, ("key",))
+            [two] = objective._pairs(
+                models, micro, models.student_sees(micro), everywhere, ("key",)
+            )
             gap = two.student_NF.norm(dim=-1).log() - two.teacher_NF.norm(dim=-1).log()
             cos = torch.cosine_similarity(two.student_NF, two.teacher_NF, dim=-1)
             by_place.append(1 - cos + 0.01 * gap.square())
@@ -176,7 +193,9 @@ def gradients(models, objective, rows, size) -> dict[str, torch.Tensor]:
         micro = pad(rows[start : start + size], tuple(range(size)), pad_id=1, pad_to=None)
         objective.terms(models, micro, sums).loss.backward()
     weights = {**trainable(models.student), **trainable(models.projector)}
-    return {name: weight.grad.clone() for name, weight in weights.items() if weight.grad is not None}
+    return {
+        name: weight.grad.clone() for name, weight in weights.items() if weight.grad is not None
+    }
 
 
 def test_what_stands_in_the_padding_does_not_matter(world):
@@ -205,7 +224,9 @@ def test_rows_without_labels_do_not_divide_by_zero(world):
 
 def test_scales_are_the_teachers_deviation_and_do_not_depend_on_the_micro_batch(world):
     scales = [
-        built(world, train__micro_batch=size, train__accumulation=8 // size).trainer.objective.scales
+        built(
+            world, train__micro_batch=size, train__accumulation=8 // size
+        ).trainer.objective.scales
         for size in (8, 2)
     ]
     assert scales[0] == scales[1]

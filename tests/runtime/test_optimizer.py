@@ -81,7 +81,9 @@ def stepped(kind: type, steps: int, dtype=torch.float32) -> list[torch.Tensor]:
 
 def test_our_adamw_is_torchs_when_nothing_is_rounded():
     ours, theirs = stepped(RoundedAdamW, 20), stepped(torch.optim.AdamW, 20)
-    assert all(torch.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(ours, theirs, strict=True))
+    assert all(
+        torch.allclose(a, b, rtol=1e-5, atol=1e-7) for a, b in zip(ours, theirs, strict=True)
+    )
 
 
 def test_rounded_moments_stay_close_to_exact_ones():

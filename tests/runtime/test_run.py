@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.errors import KavaError
+
+pytestmark = pytest.mark.slow
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -140,6 +143,49 @@ def test_a_smoke_run_goes_the_whole_road_in_a_few_steps(world):
     assert rates == [event.metrics["learning_rate"] for event in of(full, "step")[:2]]
 
 
+def test_a_run_that_died_in_its_last_evaluation_only_repeats_that(world, monkeypatch):
+    world.run("whole")
+    with monkeypatch.context() as patch:
+        patch.setattr("kavaspec_runtime.run.exact_match", lambda models, exam: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            world.run("parts")
+    end, events = world.run("parts", here={"resume": True})
+    assert (end.status, of(events, "step")) == ("finished", [])
+    assert same(weights(world.root / "whole"), weights(world.root / "parts"))
+
+
+@pytest.mark.parametrize("place", ["digests.append", "export", "write_receipt"])
+def test_a_full_disk_anywhere_is_one_message_and_loses_nothing(world, monkeypatch, place):
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"kavaspec_runtime.run.{place}", full)
+        with pytest.raises(KavaError) as caught:
+            world.run("parts")
+    [problem] = caught.value.problems
+    step, safe = (
+        (1, "no checkpoint was written yet") if "digests" in place else (6, "step 6 is safe")
+    )
+    assert (problem.exit, problem.key) == (8, "paths.output")
+    assert problem.message == (
+        f"step {step}: {world.root / 'parts'} cannot be written: the disk is full; {safe}"
+    )
+    end, _ = world.run("parts", here={"resume": True})
+    assert end.status == "finished"
+
+
+def test_events_that_cannot_be_written_end_the_run_with_that_message(world):
+    from kavaspec_runtime.run import run
+
+    def emit(event):
+        if event.ev != "run":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(KavaError, match="the disk is full; no checkpoint was written yet"):
+        run(world.lock(), world.at(), emit, lambda: None)
+
+
 # ---- the same twice
 
 
@@ -166,7 +212,6 @@ def test_two_runs_of_one_lock_are_the_same_to_the_bit(world):
     ],
     ids=["plain", "lora with dropout", "mlp with dropout, rounded moments"],
 )
-@pytest.mark.slow
 def test_a_stopped_and_resumed_run_is_the_run_that_was_never_stopped(world, changed, stop_at):
     world.run("whole", **changed)
     end, _ = world.run("parts", stop_at=stop_at, **changed)
@@ -363,6 +408,46 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(world, mon
     assert not (world.root / "run" / "receipt.json").exists()
 
 
+def test_a_gradient_that_is_not_a_number_stops_the_run_before_the_update(world, monkeypatch):
+    from kavaspec_runtime import step as module
+
+    whole = module._forward_backward
+
+    def poisoned(trainer, at, micro, batch):
+        terms = whole(trainer, at, micro, batch)
+        if at == 2:
+            trainer.weights[0].grad.view(-1)[0] = float("inf")
+        return terms
+
+    monkeypatch.setattr(module, "_forward_backward", poisoned)
+    end, _ = world.run()
+    assert end.status == "failed"
+    assert end.reason.startswith(
+        "step 3: the gradient is inf; nothing was updated and step 2 is safe. "
+        "Rows of train, counted from 0: "
+    )
+    assert len(end.reason.rpartition(": ")[2].split(", ")) == 8
+
+
+def test_with_float16_an_overflow_leaves_the_step_out_and_training_goes_on(world, monkeypatch):
+    from kavaspec_runtime import step as module
+
+    whole, scales = module._forward_backward, []
+
+    def poisoned(trainer, at, micro, batch):
+        terms = whole(trainer, at, micro, batch)
+        scales.append(trainer.scaler.get_scale())
+        if at == 1:
+            trainer.weights[0].grad.view(-1)[0] = float("inf")
+        return terms
+
+    monkeypatch.setattr(module, "_forward_backward", poisoned)
+    end, events = world.run(train__precision="float16")
+    assert end.status == "finished"
+    assert of(events, "step")[1].metrics["grad_norm"] == float("inf")
+    assert scales[2 * 2] == scales[0] / 2
+
+
 def test_the_last_good_state_can_be_gone_on_from(world, monkeypatch):
     with monkeypatch.context() as patch:
         poison(world, patch, step=2)
@@ -453,7 +538,6 @@ def test_other_errors_of_torch_are_not_taken_for_memory(world, monkeypatch):
     ],
     ids=lambda changed: ", ".join(f"{key}={value}" for key, value in changed.items()),
 )
-@pytest.mark.slow
 def test_every_setting_trains(world, changed):
     end, events = world.run(train__steps=12, train__warmup_steps=0, **changed)
     steps = of(events, "step")

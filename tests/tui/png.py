@@ -1,6 +1,6 @@
 """Pictures of a terminal, exact to the cell: braille is drawn from its bits, so no font can spoil it.
 
-tmux capture-pane -ep | python tests/tui/png.py OUT.png        a real terminal
+tmux capture-pane -epN | python tests/tui/png.py OUT.png        a real terminal
 picture(app, path)                                             a Textual app under test
 """
 
@@ -81,9 +81,8 @@ def _rgb(colour: Color | None, default: Colour) -> Colour:
 
 def from_ansi(text: str, path: Path) -> None:
     console = Console(width=1000, color_system="truecolor")
-    lines = [
-        [(s.text, s.style) for s in line.render(console)] for line in AnsiDecoder().decode(text)
-    ]
+    decoded = AnsiDecoder().decode(text.rstrip("\n"))
+    lines = [[(s.text, s.style) for s in line.render(console)] for line in decoded]
     width = max((sum(cell_len(t) for t, _ in line) for line in lines), default=1)
     paint(lines, path, width=width)
 

@@ -262,6 +262,41 @@ async def test_a_run_that_has_said_nothing_yet(tmp_path, clock):
         assert "● LIVE kava on here" in pilot.app.screen.as_text()
 
 
+async def test_a_process_that_dies_before_its_first_event_is_heard(tmp_path, clock):
+    (tmp_path / "console.log").write_text(
+        "starting torch\nkavaspec: \x1b[1mno space left\n", encoding="utf-8"
+    )
+    async with shown(run_app(tmp_path), NARROW) as pilot:
+        text = pilot.app.screen.as_text()
+        assert "starting torch" in text
+        assert "kavaspec:  [1mno space left" in text
+
+
+async def test_a_small_screen_makes_room_for_the_result(tmp_path, clock):
+    async with shown(run_app(made_up.run_folder(tmp_path)), NARROW) as pilot:
+        text = pilot.app.screen.as_text()
+        assert all(name in text for name in ("exact match", "cosine shuffled", "cosine centred"))
+
+
+async def test_with_one_target_there_is_no_key_for_the_next():
+    async with shown(lock_app(decisions={"here": made_up.explanations()}), WIDE) as pilot:
+        assert "Next target" not in pilot.app.screen.as_text()
+    async with shown(lock_app(), WIDE) as pilot:
+        assert "Next target" in pilot.app.screen.as_text()
+
+
+async def test_what_was_painted_row_by_row_is_what_painting_all_gives():
+    """A bordered pane, changed many times: no row of an older text stays behind."""
+    async with shown(lock_app(), NARROW) as pilot:
+        pane = pilot.app.screen.query_one(ExplanationPane)
+        for keys in (["down"] * 6, ["slash", *"micro", "enter"], ["escape", "end", "up"]):
+            await press(pilot, *keys)
+            text = pilot.app.screen.as_text()
+            pane.refresh()
+            await settle(pilot)
+            assert pilot.app.screen.as_text() == text
+
+
 async def test_a_run_without_a_lock_has_no_decisions_key(folder):
     async with shown(run_app(folder, decisions={}), NARROW) as pilot:
         assert "Decisions" not in pilot.app.screen.as_text()
@@ -381,12 +416,12 @@ WIDE_RUN = {
     "run.next-pane": (["tab"], focused, "big-1"),
     "run.previous-pane": (["shift+tab"], focused, "log"),
     "run.back": (["z", "escape"], lambda p: p.app.screen.plan.big, 2),
-    "log.older": (["shift+tab", "up"], lambda p: top(p, LogTail), 0),
-    "log.newer": (["shift+tab", "up", "down"], lambda p: top(p, LogTail), 1),
+    "log.older": (["shift+tab", "up"], lambda p: top(p, LogTail), 2),
+    "log.newer": (["shift+tab", "up", "down"], lambda p: top(p, LogTail), 3),
     "log.page-up": (["shift+tab", "pageup"], lambda p: top(p, LogTail), 0),
-    "log.page-down": (["shift+tab", "pageup", "pagedown"], lambda p: top(p, LogTail), 1),
+    "log.page-down": (["shift+tab", "pageup", "pagedown"], lambda p: top(p, LogTail), 3),
     "log.oldest": (["shift+tab", "home"], lambda p: top(p, LogTail), 0),
-    "log.newest": (["shift+tab", "home", "end"], lambda p: top(p, LogTail), 1),
+    "log.newest": (["shift+tab", "home", "end"], lambda p: top(p, LogTail), 3),
 }  # fmt: skip
 
 

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 
 from kavaspec_tui import raster, scale
 from kavaspec_tui.raster import ASCII, BLOCK, BRAILLE
-from kavaspec_tui.series import Column
+from kavaspec_tui.series import Column, Marks, Metric, Series
+
+
+def extents(x, y, x0, x1, columns, rows=None):
+    """Through points (x, y), of which the first `rows` may be seen."""
+    marks = Marks(*(array("d", x) for _ in range(3)))
+    column = y if isinstance(y, Column) else Column(y)
+    series = Series(marks, column, len(x) if rows is None else rows, Metric(marks, column))
+    return raster.extents(series, "step", x0, x1, columns)
+
 
 VALUES = st.floats(-1e3, 1e3) | st.just(math.nan)
 
@@ -49,8 +58,19 @@ def test_the_fast_raster_covers_exactly_what_a_pencil_would(curve, data):
     x0 = data.draw(st.floats(x[0] - 5, x[-1]))
     x1 = data.draw(st.floats(x0 + 0.5, x[-1] + 10))
     columns = data.draw(st.integers(1, 40))
-    fast = raster.extents(array("d", x), Column(y), len(x), x0, x1, columns)
+    fast = extents(x, y, x0, x1, columns)
     assert fast == slow_extents(x, y, x0, x1, columns)
+
+
+@settings(max_examples=200)
+@given(curves(), st.data())
+def test_asking_again_after_more_rows_gives_what_asking_once_gives(curve, data):
+    x, y = curve
+    x0 = data.draw(st.floats(x[0] - 5, x[-1]))
+    x1 = data.draw(st.floats(x0 + 0.5, x[-1] + 10))
+    column = Column(y)
+    for rows in data.draw(st.lists(st.integers(1, len(x)), max_size=6)):
+        assert extents(x, column, x0, x1, 33, rows) == extents(x[:rows], y[:rows], x0, x1, 33)
 
 
 @given(curves(), st.integers(1, 60))
@@ -58,7 +78,7 @@ def test_no_sample_is_ever_lost(curve, columns):
     """A spike of one sample is inside its column, at every zoom."""
     x, y = curve
     x1 = x[-1] + 1.0
-    found = raster.extents(array("d", x), Column(y), len(x), x[0], x1, columns)
+    found = extents(x, y, x[0], x1, columns)
     for px, py in zip(x, y, strict=True):
         if not math.isnan(py):
             column = min(int((px - x[0]) / (x1 - x[0]) * columns), columns - 1)
@@ -69,23 +89,22 @@ def test_no_sample_is_ever_lost(curve, columns):
 def test_one_spike_among_a_million():
     y = [0.0] * 1_000_000
     y[654_321] = 7.0
-    found = raster.extents(array("d", range(1_000_000)), Column(y), len(y), 0, 999_999, 200)
+    found = extents(range(1_000_000), y, 0, 999_999, 200)
     assert [i for i, part in enumerate(found) if part == (0.0, 7.0)] == [130]
 
 
 def test_not_a_number_is_a_gap():
-    x, y = array("d", range(9)), Column([1, 1, 1, math.nan, math.nan, math.nan, 1, 1, 1])
-    assert raster.extents(x, y, 9, 0, 9, 9) == [(1, 1)] * 3 + [None] * 3 + [(1, 1)] * 3
+    y = [1, 1, 1, math.nan, math.nan, math.nan, 1, 1, 1]
+    assert extents(range(9), y, 0, 9, 9) == [(1, 1)] * 3 + [None] * 3 + [(1, 1)] * 3
 
 
 def test_a_lone_sample_between_two_holes_is_a_dot():
-    x, y = array("d", range(3)), Column([math.nan, 4.0, math.nan])
-    assert raster.extents(x, y, 3, 0, 3, 6) == [None, None, (4, 4), None, None, None]
+    y = [math.nan, 4.0, math.nan]
+    assert extents(range(3), y, 0, 3, 6) == [None, None, (4, 4), None, None, None]
 
 
 def test_only_the_rows_that_a_state_may_see_are_drawn():
-    x, y = array("d", range(4)), Column([1, 2, 3, 99])
-    assert raster.extents(x, y, 3, 0, 4, 4) == [(1, 2), (2, 3), (3, 3), None]
+    assert extents(range(4), [1, 2, 3, 99], 0, 4, 4, rows=3) == [(1, 2), (2, 3), (3, 3), None]
 
 
 def test_the_logarithm_is_taken_of_extents():

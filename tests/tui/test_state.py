@@ -3,7 +3,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kavaspec import events
@@ -44,6 +44,7 @@ def test_one_by_one_and_together_give_the_same_state():
     assert together.step == 600
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 780), max_size=5))
 def test_it_does_not_matter_how_the_lines_are_cut(cuts):
     lines, state, start = made_up.lines(), State(), 0
@@ -108,6 +109,7 @@ def test_everything_that_is_said_is_in_the_log():
         (2, events.Log(level="error", message="disk full")),
         (3, events.Checkpoint(step=1, path="checkpoints/1", bytes=2**20, seconds=0.3)),
         (4, events.Resume(step=1, path="checkpoints/1", proof="bitwise")),
+        (4.5, events.Eval(step=1, metrics={"ce": 1.25, "cosine": 0.5})),
         (5, events.End(status="interrupted", reason="stop was asked for", step=1)),
     )
     assert [(line.level, line.message) for line in state.log] == [
@@ -116,6 +118,7 @@ def test_everything_that_is_said_is_in_the_log():
         ("error", "disk full"),
         ("checkpoint", "checkpoints/1 saved, 1 MiB in 0.3 s"),
         ("info", "resumed after step 1 from checkpoints/1, checked bitwise"),
+        ("info", "held out after step 1: ce 1.25, cosine 0.5"),
         ("warning", "interrupted after step 1: stop was asked for"),
     ]
     assert [(alert.rule, alert.message) for alert in state.alerts] == [("error", "disk full")]

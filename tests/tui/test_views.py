@@ -21,7 +21,7 @@ def header(state, width, later=0.2):
 def test_the_header_tells_where_a_run_stands():
     assert header(state(), 80) == [
         " ● LIVE kava on here    ━━━━━━━━━━━━━╸─────────────── 46.7 % 280/600  ETA 1m07s",
-        " alerts 1 !   loss 1.532   cosine 0.8094   tokens/s 21.56k   steps/s 5",
+        " alerts 1 !   loss 1.495   cosine 0.8284   tokens/s 21.56k   steps/s 5",
     ]
 
 
@@ -50,7 +50,7 @@ def test_a_line_for_a_job_log():
     one = state()
     now = one.last_t + 0.2
     assert run.plain_line(one, status(one, now), now) == (
-        "step 280/600 (46.7 %) | loss 1.532 | cosine 0.8094 | 22.28k tokens/s | memory 1.7 GiB | ETA 1m07s"
+        "step 280/600 (46.7 %) | loss 1.495 | cosine 0.8284 | 21.56k tokens/s | memory 1.7 GiB | ETA 1m07s"
     )
     assert run.plain_line(one, Status.SILENT, now + 80).startswith("SILENT | step 280/600")
 

@@ -177,10 +177,7 @@ def _curves(
         None if look.layers == "smooth" and smoothing else series,
         series.smoothed(smoothing) if smoothing else None,
     ]
-    found = [
-        [] if one is None else raster.extents(one.x(look.axis), one.column, one.rows, *x, columns)
-        for one in wanted
-    ]
+    found = [[] if one is None else raster.extents(one, look.axis, *x, columns) for one in wanted]
     if subject.log_y:
         found = [raster.log10(one) for one in found]
     return found[0], found[1]
@@ -336,9 +333,7 @@ def sparkline(series: Series | None, width: int, marker: Marker = BRAILLE) -> st
     if series is None or width < 1:
         return " " * width
     x = series.x("step")
-    found = raster.extents(
-        x, series.column, series.rows, *scale.headroom(x[0], x[series.rows - 1]), width
-    )
+    found = raster.extents(series, "step", *scale.headroom(x[0], x[series.rows - 1]), width)
     low, high = scale.robust_range(found)
     glyphs = ASCII_SPARKS if marker is raster.ASCII else SPARKS
     return "".join(glyphs[_level(part, low, high)] for part in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from kavaspec_tui.state import State, fold
 from kavaspec_tui.status import Status, status
 
 EVENTS = "events.jsonl"
+CONSOLE = "console.log"
+CONSOLE_BYTES = 4096
 
 
 class Live:
@@ -57,6 +60,16 @@ class Live:
         else:
             self._clock_lead_s = max(self._clock_lead_s, lead)
         self._watched = True
+
+    def console(self) -> list[str]:
+        """The last lines that the process of the run printed, for when it said no event yet."""
+        try:
+            with (self.folder / CONSOLE).open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(file.tell() - CONSOLE_BYTES, 0))
+                return file.read(CONSOLE_BYTES).decode(errors="replace").splitlines()
+        except OSError:  # no such file: the run was not started by `run --tui`
+            return []
 
     def now(self) -> float:
         """Seconds since 1970 on the writer's clock, as well as it is known."""

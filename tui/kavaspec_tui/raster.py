@@ -17,7 +17,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kavaspec_tui.series import Column, Extent
+from kavaspec_tui.series import Axis, Extent, Series
 
 Extents = Sequence[Extent | None]
 Span = tuple[int, int]
@@ -47,14 +47,37 @@ ASCII = Marker(name="ascii", across=1, down=2, glyphs=" '.:")
 MARKERS = (BRAILLE, BLOCK, ASCII)
 
 
-def extents(
-    x: array[float], column: Column, rows: int, x0: float, x1: float, columns: int
-) -> list[Extent | None]:
-    """What the polyline through the first `rows` points covers in each of `columns` equal parts.
+def extents(series: Series, axis: Axis, x0: float, x1: float, columns: int) -> list[Extent | None]:
+    """What the polyline covers in each of `columns` equal parts of `x0 < x1`.
 
-    `x` never falls. `x0 < x1`.
+    The answer is kept with the column: when the same question comes again and only rows were
+    added, only the parts that they touch are looked at.
     """
-    edges = [x0 + (x1 - x0) * i / columns for i in range(columns + 1)]
+    key, drawn = (axis, x0, x1, columns), series.column.drawn
+    rows, found = drawn.get(key, (0, []))
+    if rows > series.rows:
+        rows, found = 0, []
+    if rows < series.rows:
+        x = series.x(axis)
+        keep = int((x[rows - 1] - x0) / (x1 - x0) * columns) - 1 if rows else 0
+        keep = max(0, min(keep, len(found) - 1))
+        found = found[:keep] + _extents(series, x, x0, x1, columns, keep)
+        if len(drawn) >= KEPT:
+            drawn.clear()
+        drawn[key] = series.rows, found
+    return found
+
+
+KEPT = 8
+"""Answers that are kept for one column: its chart, its sparkline, and those of the last zooms."""
+
+
+def _extents(  # the last five are one question
+    series: Series, x: array[float], x0: float, x1: float, columns: int, first: int
+) -> list[Extent | None]:
+    """The extents of the columns from `first` on."""
+    column, rows = series.column, series.rows
+    edges = [x0 + (x1 - x0) * i / columns for i in range(first, columns + 1)]
     starts = [bisect_left(x, edge, 0, rows) for edge in edges]
     heights = [_height(x, column.values, rows, i, e) for i, e in zip(starts, edges, strict=True)]
     stops = [*starts[1:-1], bisect_right(x, edges[-1], 0, rows)]

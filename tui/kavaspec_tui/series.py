@@ -39,11 +39,13 @@ class Sample:
 class Column:
     """Numbers in order. Not a number and the infinities are holes: kept as NaN, drawn as gaps."""
 
-    __slots__ = ("_high", "_low", "holes", "values")
+    __slots__ = ("_high", "_low", "drawn", "holes", "values")
 
     def __init__(self, values: Iterable[float] = ()) -> None:
         self.values = array("d")
         self.holes = 0
+        self.drawn: dict[tuple[Axis, float, float, int], tuple[int, list[Extent | None]]] = {}
+        """What `raster.extents` found, and for how many rows. Makes it faster, changes nothing."""
         self._low, self._high = array("d"), array("d")
         self.extend(values)
 

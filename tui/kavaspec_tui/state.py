@@ -19,7 +19,7 @@ from kavaspec_tui.appended import Appended, appended
 from kavaspec_tui.chart import Mark
 from kavaspec_tui.pace import Pace, pace_of
 from kavaspec_tui.series import Curve, Sample
-from kavaspec_tui.units import seconds, size
+from kavaspec_tui.units import seconds, si, size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,8 +121,7 @@ def reduce(state: State, line: Line) -> State:
     if isinstance(event, events.Log):
         return _message(state, event, line)
     if isinstance(event, events.Eval):
-        row = Sample(event.step, state.tokens, state.elapsed_s, event.metrics)
-        return replace(state, evals=state.evals.add([row]))
+        return _eval(state, event, line)
     if isinstance(event, events.Rehearsal):
         return _rehearsal(state, event, line)
     return state  # a heartbeat only says that the process lives
@@ -228,6 +227,13 @@ def _message(state: State, event: events.Log, line: Line) -> State:
         alert = Alert(step=state.step, t=line.t, rule="error", message=event.message)
         state = replace(state, alerts=state.alerts.add(alert))
     return _log(state, line, event.level, event.message)
+
+
+def _eval(state: State, event: events.Eval, line: Line) -> State:
+    row = Sample(event.step, state.tokens, state.elapsed_s, event.metrics)
+    numbers = ", ".join(f"{name} {si(value)}" for name, value in event.metrics.items())
+    state = replace(state, evals=state.evals.add([row]))
+    return _log(state, line, "info", f"held out after step {event.step}: {numbers}")
 
 
 def _rehearsal(state: State, event: events.Rehearsal, line: Line) -> State:

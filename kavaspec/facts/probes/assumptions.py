@@ -6,7 +6,7 @@ from kavaspec.facts.model import Observation
 from kavaspec.facts.probe import Machine, Probe, Seen, sign
 
 NAMES = ("fact.memory.batch_table",)
-BATCH_TABLE = ((40 * 2**30, 8), (24 * 2**30, 4), (8 * 2**30, 2), (0, 1))
+BATCH_TABLE = ((40 * 10**9, 8), (24 * 10**9, 4), (8 * 10**9, 2), (0, 1))
 
 
 def assumed() -> Observation:

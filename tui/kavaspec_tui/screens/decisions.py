@@ -154,6 +154,10 @@ class Decisions(Place):
         self.with_defaults = not self.with_defaults
         self.refill()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002  # Textual's form
+        """With one target there is no next one."""
+        return action != "target" or len(self.by_target) > 1
+
     def action_target(self) -> None:
         names = list(self.by_target)
         if len(names) > 1:

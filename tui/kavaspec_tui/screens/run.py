@@ -160,7 +160,7 @@ class RunScreen(Place):
         for i in range(SMALL):
             self.query_one(f"#small-{i}").display = i < now.small
         bottom.display = now.log_rows > 0
-        bottom.styles.height = now.log_rows + (2 if self.size.height >= 30 else 0)
+        bottom.styles.height = self._bottom_rows(now, len(result))
         self.query_one("#result").display = bool(result)
         self.set_class(self.size.height >= 30, "-roomy")
         self.call_after_refresh(self._keep_focus)
@@ -170,6 +170,11 @@ class RunScreen(Place):
         if (self.focused is None or not self.focused.display) and self._panes():
             self._panes()[0].focus()
 
+    def _bottom_rows(self, now: Plan, result: int) -> int:
+        """Rows of log and result; a small screen makes room for the final table."""
+        border = 2 if self.size.height >= 30 else 0
+        return max(now.log_rows, min(result, self.size.height // 3)) + border
+
     def _result(self) -> list[Row]:
         """The final table; on a wide screen also the newest held-out numbers."""
         state = self.live.state
@@ -178,7 +183,7 @@ class RunScreen(Place):
 
     def refresh_run(self, *, changed: bool) -> None:
         """Show what is new; without news only the clock in the header moves."""
-        if changed:
+        if changed or self.live.state.run is None:
             self.refill()
         else:
             self._fill_header()
@@ -194,7 +199,8 @@ class RunScreen(Place):
         sparks = views.sparks_row(state, others, self.size.width, self.look.marker)
         self.query_one("#sparks", Painted).show([sparks])
         self._fill_charts()
-        self.query_one(LogTail).show_log(state.log)
+        console = [] if state.log else views.console_rows(self.live.console())
+        self.query_one(LogTail).show_log(state.log, instead=console)
         result = self._result()
         pane = self.query_one("#result", Painted)
         if pane.display != bool(result):

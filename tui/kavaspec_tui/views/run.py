@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from kavaspec_tui import units
 from kavaspec_tui.chart import Subject, sparkline
@@ -18,8 +19,8 @@ BIG = ("loss", "cosine", "ce", "kv")
 SMALL = ("tokens_per_s", "memory_bytes", "learning_rate", "grad_norm", "ce", "kv")
 """Metrics of the small charts, as far as there is room."""
 GAP = "   "
-SMOOTHED = ("loss", "cosine", "tokens_per_s")
-"""Header numbers that are running means."""
+NOW = ("loss", "cosine", "tokens_per_s")
+"""Numbers that the header always has. Throughput as a running mean, the others as they are."""
 EXACT = frozenset({"memory_bytes", "learning_rate"})
 """Metrics without noise: a running mean would only lag behind."""
 TITLES = {
@@ -129,7 +130,7 @@ def eta_text(state: State) -> str:
 def _readings(state: State, width: int) -> Row:
     """The newest numbers, as many as fit, and on the right which experiment this is."""
     latest = state.curve.latest()
-    items = [_reading(n, _smooth_latest(state, n), state) for n in SMOOTHED if n in latest]
+    items = [_reading(n, _newest(state, n), state) for n in NOW if n in latest]
     pace = state.pace()
     if pace is not None:
         items.append(_item("steps/s", units.si(1 / pace.step_s, 3)))
@@ -154,10 +155,12 @@ def _experiment(state: State) -> Row:
     return [(clean(words), "faint")]
 
 
-def _smooth_latest(state: State, name: str) -> float:
+def _newest(state: State, name: str) -> float:
+    """The newest value; of the throughput, which jumps, the running mean."""
     series = state.curve.series(name)
-    assert series is not None
-    return series.smoothed(0.9).column.values[series.rows - 1]
+    assert series is not None, name
+    shown = series.smoothed(0.9) if name == "tokens_per_s" else series
+    return shown.last
 
 
 def _reading(name: str, value: float, state: State) -> Row:
@@ -185,6 +188,11 @@ def log_row(line: LogLine) -> Row:
     return [(f"{clock} ", "faint"), (f"{sign} ", role), (clean(line.message), role)]
 
 
+def console_rows(lines: Iterable[str]) -> list[Row]:
+    """What a process printed before it said its first event."""
+    return [[(clean(line), "faint")] for line in lines]
+
+
 def result_rows(state: State) -> list[Row]:
     """The final table, or the newest held-out numbers; empty before there are any."""
     result = dict(state.end.result) if state.end else {}
@@ -208,10 +216,8 @@ def plain_line(state: State, status: Status, now: float) -> str:
         return f"{status.name} | no event yet"
     latest = state.curve.latest()
     parts = [f"step {state.step}/{state.total_steps} ({100 * state.done_share:.1f} %)"]
-    for name in ("loss", "cosine", "tokens_per_s", "memory_bytes"):
-        if name in latest:
-            value = _smooth_latest(state, name) if name in BIG else latest[name]
-            parts.append(_in_words(name, value, state))
+    shown = [name for name in (*NOW, "memory_bytes") if name in latest]
+    parts += [_in_words(name, _newest(state, name), state) for name in shown]
     when = _when(state, status, now)
     if status is not Status.LIVE:
         parts.insert(0, status.name)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from kavaspec_tui.rows import Row
 from kavaspec_tui.state import LogLine
 from kavaspec_tui.views.run import log_row
 from kavaspec_tui.widgets.scrolled import Scrolled
@@ -29,8 +30,8 @@ class LogTail(Scrolled):
         self.search = ""
         self._all: Sequence[LogLine] = ()
 
-    def show_log(self, log: Sequence[LogLine]) -> None:
-        """Make this the log; a reader at its end sees the new end."""
+    def show_log(self, log: Sequence[LogLine], *, instead: Sequence[Row] = ()) -> None:
+        """Make this the log; a reader at its end sees the new end. Without a log, show `instead`."""
         at_end = self.top >= len(self.lines) - self.fits
         words, self._all = self.search.casefold().split(), log
         kept = [
@@ -40,7 +41,8 @@ class LogTail(Scrolled):
         ]
         self.lines = [log_row(line) for line in kept]
         if not self.lines:
-            self.lines = [[("no line matches" if words else "nothing was said yet", "faint")]]
+            nothing: Row = [("no line matches" if words else "nothing was said yet", "faint")]
+            self.lines = [nothing] if words or not instead else list(instead)
         self.scroll_lines(len(self.lines) if at_end else 0)
 
     def filter(self, search: str) -> None:

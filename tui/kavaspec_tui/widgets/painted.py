@@ -43,6 +43,7 @@ class Painted(Widget):
         super().__init__(id=id, classes=classes)
         self.rows: list[Row] = []
         self._strips: list[Strip] = []
+        self._width = 0
         self._colours: dict[Role, Style] = {}
 
     @property
@@ -56,22 +57,27 @@ class Painted(Widget):
 
     def _recolour(self) -> None:
         self._colours = {}
-        self._strips = []
+        self._width = 0
         self.show(self.rows)
 
     def show(self, rows: Sequence[Row]) -> None:
         """Make these the rows; only the ones that differ are sent to the terminal."""
-        self.rows = list(rows)
         width, height = self.content_size
-        new = [self._strip(row, width) for row in self.rows[:height]]
-        old, self._strips = self._strips, new
-        if len(old) != len(new) or not self.is_mounted:
+        before = dict(enumerate(self.rows)) if self._width == width else {}
+        self.rows, self._width = list(rows[:height]), width
+        changed = [
+            y for y, row in enumerate(self.rows) if before.get(y) != row or y >= len(self._strips)
+        ]
+        whole = len(self._strips) != len(self.rows) or not before
+        strips = self._strips[: len(self.rows)]
+        strips += [Strip.blank(width)] * (len(self.rows) - len(strips))
+        for y in changed:
+            strips[y] = self._strip(self.rows[y], width)
+        self._strips = strips
+        if whole or not self.is_mounted:
             self.refresh()
-            return
-        pairs = enumerate(zip(old, new, strict=True))
-        changed = [Region(0, y, width, 1) for y, (one, other) in pairs if one != other]
-        if changed:
-            self.refresh(*changed)
+        elif changed:
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
 
     def render_line(self, y: int) -> Strip:
         """One line of the content, as Textual asks for it."""
