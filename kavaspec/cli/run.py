@@ -85,7 +85,6 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
     warnings.filterwarnings("ignore", module="transformers")  # about its own future, not this run
     try:
         from kavaspec_runtime.run import run as train
-
         from kavaspec_runtime.sink import Sink
     except ImportError as error:
         hint = "pip install 'kavaspec[runtime]'"

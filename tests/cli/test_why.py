@@ -27,9 +27,9 @@ def test_the_width_of_the_cache_with_its_arithmetic(
 def test_a_value_that_the_machine_decided(locked: Path, capsys: pytest.CaptureFixture[str]):
     main(["why", "train.precision"])
     text = capsys.readouterr().out
-    assert "because  this CPU has avx512_bf16, and the canary ran bfloat16 faster" in text
-    assert "float16  CPUs have no float16 training path" in text
-    assert 'to override it, write in kava.toml:  [train] precision = "bfloat16"' in text
+    assert "because  matrices of a student of 348384 parameters are too small for bfloat16" in text
+    assert "    float16   CPUs have no float16 training path" in text
+    assert 'to override it, write in kava.toml:  [train] precision = "float32"' in text
 
 
 def test_a_mistyped_key_gets_the_nearest_one(locked: Path, capsys: pytest.CaptureFixture[str]):

@@ -49,7 +49,9 @@ def test_there_are_sessions():
 
 
 @pytest.mark.parametrize(("folder", "session"), SESSIONS, ids=lambda text: text[:20])
-def test_sessions_print_the_same_again(folder: str, session: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+def test_sessions_print_the_same_again(
+    folder: str, session: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
     """`<!-- again: FOLDER -->` before a session: its commands print exactly this in that folder."""
     monkeypatch.chdir(ROOT / folder)
     monkeypatch.setenv("NO_COLOR", "1")

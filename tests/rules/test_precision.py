@@ -5,7 +5,8 @@ from kavaspec.rules.precision import precision
 
 
 def on(device, **facts):
-    known = dict.fromkeys(("gpu", "capability", "arch", "cpu_features", "bfloat16", "float16"))
+    names = ("gpu", "capability", "arch", "cpu_features", "bfloat16", "float16", "parameters")
+    known = dict.fromkeys(names)
     return {"device": device} | known | facts
 
 
@@ -24,6 +25,8 @@ MI100 = on("rocm", gpu="MI100", arch="gfx908", bfloat16="faster")
 MI100_UNTRIED = on("rocm", gpu="MI100", arch="gfx908")
 M2 = on("mps", gpu="Apple M2 Max", bfloat16="faster", float16="faster")
 EPYC = on("cpu", cpu_features=("avx2", "avx512_bf16"), bfloat16="faster")
+EPYC_TINY = EPYC | {"parameters": 348_384}
+EPYC_BIG = EPYC | {"parameters": 57_000_000}
 EPYC_SLOW = on("cpu", cpu_features=("avx2", "avx512_bf16"), bfloat16="slower")
 EPYC_UNTRIED = on("cpu", cpu_features=("avx2", "avx512_bf16"))
 GRAVITON = on("cpu", cpu_features=("sve_bf16",), bfloat16="faster")
@@ -54,6 +57,16 @@ UNKNOWN_CPU = on("cpu")
             EPYC,
             "bfloat16",
             "this CPU has avx512_bf16, and the canary ran bfloat16 faster than float32",
+        ),
+        (
+            EPYC_BIG,
+            "bfloat16",
+            "this CPU has avx512_bf16, and the canary ran bfloat16 faster than float32",
+        ),
+        (
+            EPYC_TINY,
+            "float32",
+            "matrices of a student of 348384 parameters are too small for bfloat16 to pay",
         ),
         (
             EPYC_SLOW,
@@ -91,6 +104,8 @@ UNKNOWN_CPU = on("cpu")
         "amd-not-in-the-table",
         "mps-never-follows-the-canary",
         "avx512_bf16-and-faster",
+        "a-student-of-some-size",
+        "a-tiny-student",
         "avx512_bf16-but-slower",
         "avx512_bf16-untried",
         "arm",

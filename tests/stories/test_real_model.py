@@ -26,7 +26,9 @@ def weights() -> Path:
     return Path(found.origin).parent
 
 
-def distil(folder: Path, source: str, **more: str) -> tuple[dict[str, object], list[dict[str, object]]]:
+def distil(
+    folder: Path, source: str, **more: str
+) -> tuple[dict[str, object], list[dict[str, object]]]:
     """Lock and run the example on some data; the locked widths and the events of the run."""
     text = (ROOT / "examples/smollm2/kava.toml").read_text(encoding="utf-8")
     text = text.replace('source = "gsm8k/"', f'source = "{source}"')
@@ -60,7 +62,11 @@ def test_arithmetic(tmp_path: Path):
     learned(events)
 
 
-@pytest.mark.skipif(GSM8K is None, reason="KAVASPEC_GSM8K names no folder with train.jsonl and test.jsonl")
+@pytest.mark.skipif(
+    GSM8K is None, reason="KAVASPEC_GSM8K names no folder with train.jsonl and test.jsonl"
+)
 def test_gsm8k(tmp_path: Path):
-    _, events = distil(tmp_path, f"{Path(str(GSM8K)).name}/", KAVA_DATA_PATH=str(Path(str(GSM8K)).parent))
+    _, events = distil(
+        tmp_path, f"{Path(str(GSM8K)).name}/", KAVA_DATA_PATH=str(Path(str(GSM8K)).parent)
+    )
     learned(events)

@@ -116,8 +116,22 @@ async def test_without_colour_it_says_the_same(folder, monkeypatch):
         assert pilot.app.no_color
         assert pilot.app.screen.as_text() == coloured
         pane = pilot.app.screen.query_one("#big-0", ChartPane)
-        assert pane.get_component_rich_style("role--raw").dim
-        assert pane.get_component_rich_style("role--smooth").bold
+        assert pane._colour("raw").dim
+        assert pane._colour("smooth").bold
+
+
+async def test_every_theme_has_colours_for_us(folder):
+    async with shown(run_app(folder), NARROW) as pilot:
+        text = pilot.app.screen.as_text()
+        for name in pilot.app.available_themes:
+            pilot.app.theme = name
+            await settle(pilot)
+            assert pilot.app.screen.as_text() == text
+            styles = [
+                pilot.app.screen.query_one("#big-0", ChartPane)._colour(role)
+                for role in ("raw", "smooth")
+            ]
+            assert styles[0].color != styles[1].color, name
 
 
 async def test_everything_on_the_decisions_screen_is_ascii_where_it_must_be():
@@ -447,6 +461,21 @@ async def test_key_on_a_wide_run(name, folder):
     async with shown(run_app(folder), WIDE) as pilot:
         await press(pilot, *keys)
         assert ask(pilot) == expected
+
+
+async def test_the_palette_offers_everything_that_has_a_key(folder):
+    async with shown(run_app(folder), NARROW) as pilot:
+        await press(pilot, "ctrl+p", *"Log y")
+        await pilot.pause(0.5)
+        await press(pilot, "enter")
+        assert pilot.app.screen.log_metrics == {"loss"}
+
+
+async def test_lines_that_are_no_events_are_counted_where_it_is_seen(folder):
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write("garbage\n" * 3)
+    async with shown(run_app(folder), NARROW) as pilot:
+        assert "unreadable lines 3" in pilot.app.screen.as_text()
 
 
 async def test_save_writes_the_screen_and_never_over_another_file(tmp_path, monkeypatch, folder):

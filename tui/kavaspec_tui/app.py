@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from kavaspec.explanation import Explanations
 from kavaspec.lock.model import Lock
 from kavaspec_tui import terminal, theme
-from kavaspec_tui.keys import help_rows
+from kavaspec_tui.keys import help_rows, key_name
 from kavaspec_tui.live import Live
 from kavaspec_tui.raster import ASCII, BRAILLE, Marker
 from kavaspec_tui.screens.decisions import Decisions
@@ -73,6 +75,7 @@ class Dashboard(App[None]):
         if no_color is not None:
             os.environ["NO_COLOR"] = no_color  # Textual took it away; a child process may want it
         self.ascii_only = terminal.is_ascii_only() if ascii_only is None else ascii_only
+        self.use_command_palette = not self.ascii_only  # it draws signs that are not ASCII
         self.live = live
         self._hz = terminal.refresh_hz(os.environ) if refresh_hz is None else refresh_hz
         known = dict(decisions or {})
@@ -113,6 +116,17 @@ class Dashboard(App[None]):
             self.pop_screen()
         if self.screen is not self._places[place]:
             self.switch_screen(self._places[place])
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """What ctrl+p offers: all that has a key here, then Textual's own commands."""
+        seen: set[str] = set()
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.description and not binding.system and binding.action not in seen:
+                seen.add(binding.action)
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description, f"key {key_name(binding.key)}", run)
+        yield from super().get_system_commands(screen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Places that do not exist have no key at the bottom."""

@@ -70,9 +70,12 @@ def once(run_folder: Path, *, out: TextIO, as_json: bool = False, width: int = W
     live = Live(run_folder)
     state = live.read_all()
     if as_json:
-        out.write(json.dumps(run_record(state, live.status(), live.now()), indent=2) + "\n")
+        record = run_record(state, live.status(), live.now())
+        record |= {"invalid_lines": live.follower.invalid, "unknown_events": live.follower.unknown}
+        out.write(json.dumps(record, indent=2) + "\n")
         return
-    _tell(run_views.run_header(state, live.status(), live.now(), width), out)
+    invalid = live.follower.invalid
+    _tell(run_views.run_header(state, live.status(), live.now(), width, invalid=invalid), out)
     look = chart.Look(marker=_marker(out))
     for name in [n for n in run_views.BIG if n in state.curve.names][:2]:
         _tell([[], *chart.draw(run_views.subject(state, name), look, width, 12)], out)

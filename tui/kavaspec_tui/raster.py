@@ -44,7 +44,6 @@ def _braille() -> str:
 BRAILLE = Marker(name="braille", across=2, down=4, glyphs=_braille())
 BLOCK = Marker(name="block", across=2, down=2, glyphs=" ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█")
 ASCII = Marker(name="ascii", across=1, down=2, glyphs=" '.:")
-MARKERS = (BRAILLE, BLOCK, ASCII)
 
 
 def extents(series: Series, axis: Axis, x0: float, x1: float, columns: int) -> list[Extent | None]:

@@ -11,10 +11,6 @@ Role: TypeAlias = Literal[
     "text", "faint", "title", "value", "key", "good", "warn", "bad", "mark", "axis", "raw",
     "smooth", "cursor", "rule", "bar", "track",
 ]  # fmt: skip
-ROLES: tuple[Role, ...] = (
-    "text", "faint", "title", "value", "key", "good", "warn", "bad", "mark", "axis", "raw",
-    "smooth", "cursor", "rule", "bar", "track",
-)  # fmt: skip
 Row: TypeAlias = list[tuple[str, Role]]
 """One line: pieces of text, each with its role."""
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from rich.style import Style
+from textual.color import Color
 from textual.theme import Theme
+
+from kavaspec_tui.rows import Role
 
 DARK = Theme(
     name="kava",
@@ -36,3 +42,23 @@ LIGHT = Theme(
 )
 VARIABLES = {"raw-curve": "#3f7fae", "track": "#5a6672", "faint": "#808a94"}
 """Our own colours in the themes that Textual brings."""
+
+COLOURS: Mapping[Role, str] = {
+    "faint": "faint", "good": "success", "warn": "warning", "bad": "error", "mark": "primary",
+    "axis": "faint", "raw": "raw-curve", "smooth": "accent", "rule": "primary", "bar": "accent",
+    "track": "track",
+}  # fmt: skip
+"""Role -> variable of the theme; the others have the colour of text."""
+BOLD = frozenset({"title", "key", "good", "bad", "smooth"})
+DIM_WITHOUT_COLOUR = frozenset({"raw", "faint"})
+
+
+def style_of(role: Role, variables: Mapping[str, str], *, mono: bool) -> Style:
+    """How a role looks. Without colours, weight alone tells the curves apart."""
+    name = COLOURS.get(role)
+    return Style(
+        color=None if name is None else Color.parse(variables[name]).rich_color,
+        bold=role in BOLD or None,
+        dim=(mono and role in DIM_WITHOUT_COLOUR) or None,
+        reverse=role == "cursor" or None,
+    )

@@ -7,8 +7,6 @@ from typing import ClassVar
 from textual.geometry import Size
 from textual.screen import Screen
 
-from kavaspec_tui.rows import ascii_text
-
 
 class Place(Screen[None]):
     """A screen that is filled from data by `refill`, again after every change of size."""
@@ -33,7 +31,3 @@ class Place(Screen[None]):
         """The screen as lines of text."""
         strips = self._compositor.render_strips(Size(*self.size))
         return "\n".join(strip.text.rstrip() for strip in strips).rstrip() + "\n"
-
-    def as_ascii(self) -> str:
-        """The screen as lines of ASCII."""
-        return ascii_text(self.as_text())

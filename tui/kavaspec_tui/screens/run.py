@@ -210,7 +210,11 @@ class RunScreen(Place):
     def _fill_header(self) -> None:
         header = self.query_one("#header", Painted)
         rows = views.run_header(
-            self.live.state, self.live.status(), self.live.now(), header.content_size.width
+            self.live.state,
+            self.live.status(),
+            self.live.now(),
+            header.content_size.width,
+            invalid=self.live.follower.invalid,
         )
         if self.live.catching_up:
             rows[1] = [(f" reading the events: {100 * self.live.read_share:.0f} %", "warn")]

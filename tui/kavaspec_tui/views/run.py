@@ -60,9 +60,11 @@ def subject(state: State, metric: str, *, log_y: bool = False) -> Subject:
     )
 
 
-def run_header(state: State, status: Status, now: float, width: int) -> list[Row]:
-    """Two lines: where it stands, and how it goes."""
-    return [_standing(state, status, now, width), _readings(state, width)]
+def run_header(
+    state: State, status: Status, now: float, width: int, *, invalid: int = 0
+) -> list[Row]:
+    """Two lines: where it stands, and how it goes. `invalid`: lines of the file that are no events."""
+    return [_standing(state, status, now, width), _readings(state, width, invalid)]
 
 
 def _standing(state: State, status: Status, now: float, width: int) -> Row:
@@ -127,25 +129,41 @@ def eta_text(state: State) -> str:
     return f"ETA {units.duration(seconds)}{around}"
 
 
-def _readings(state: State, width: int) -> Row:
+def _readings(state: State, width: int, invalid: int) -> Row:
     """The newest numbers, as many as fit, and on the right which experiment this is."""
-    latest = state.curve.latest()
-    items = [_reading(n, _newest(state, n), state) for n in NOW if n in latest]
-    pace = state.pace()
-    if pace is not None:
-        items.append(_item("steps/s", units.si(1 / pace.step_s, 3)))
-    items += [
-        _reading(n, latest[n], state) for n in ("memory_bytes", "learning_rate") if n in latest
-    ]
-    if state.checkpoints:
-        items.append(_item("checkpoint", units.count(state.checkpoints[-1].step)))
-    if state.alerts:  # in front: it is the one number that wants to be seen
-        items.insert(0, _item("alerts", f"{len(state.alerts)} !", "bad"))
     row: Row = [(" ", "text")]
-    for item in items:
+    for item in [*_to_be_seen(state, invalid), *_numbers(state)]:
         if length(row) + length(item) <= width + len(GAP):
             row += item
     return justify(row, _experiment(state), width)
+
+
+def _to_be_seen(state: State, invalid: int) -> list[Row]:
+    """What stands in front, because it should not be overlooked."""
+    items = [_item("unreadable lines", units.count(invalid), "warn")] if invalid else []
+    return items + ([_item("alerts", f"{len(state.alerts)} !", "bad")] if state.alerts else [])
+
+
+def _numbers(state: State) -> list[Row]:
+    latest, pace = state.curve.latest(), state.pace()
+    items = [_reading(name, _newest(state, name), state) for name in NOW if name in latest]
+    if pace is not None:
+        items.append(_item("steps/s", units.si(1 / pace.step_s, 3)))
+    if "memory_bytes" in latest:
+        items.append(_memory(state, latest["memory_bytes"]))
+    if "learning_rate" in latest:
+        items.append(_reading("learning_rate", latest["learning_rate"], state))
+    if state.checkpoints:
+        items.append(_item("checkpoint", units.count(state.checkpoints[-1].step)))
+    return items
+
+
+def _memory(state: State, n_bytes: float) -> Row:
+    """What is used, beside what the rehearsal of the longest step needed."""
+    if state.rehearsal is None:
+        return _reading("memory_bytes", n_bytes, state)
+    rehearsed = units.size(state.rehearsal.peak_bytes)
+    return _item("memory", f"{units.quantity(n_bytes, 'bytes')} (rehearsed {rehearsed})")
 
 
 def _experiment(state: State) -> Row:

@@ -24,6 +24,10 @@ class KeysLine(Painted):
     def on_resize(self) -> None:
         self.fill()
 
+    def _recolour(self) -> None:
+        self._colours = {}
+        self.fill()
+
     def fill(self) -> None:
         """Make the line from what is bound right now."""
         width, items = self.content_size.width, self._items()

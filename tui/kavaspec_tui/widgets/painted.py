@@ -10,34 +10,14 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from kavaspec_tui.rows import ROLES, Role, Row, fit, text_of, to_ascii
+from kavaspec_tui.rows import Role, Row, fit, to_ascii
+from kavaspec_tui.theme import style_of
 
 
 class Painted(Widget):
     """Shows `rows`. Colours belong to roles and come from the theme."""
 
-    COMPONENT_CLASSES = {f"role--{role}" for role in ROLES}  # noqa: RUF012  # Textual's own form
-    DEFAULT_CSS = """
-    Painted { height: 1fr; width: 1fr; }
-    Painted > .role--text { color: $foreground; }
-    Painted > .role--faint { color: $faint; }
-    Painted > .role--title { color: $foreground; text-style: bold; }
-    Painted > .role--value { color: $foreground; }
-    Painted > .role--key { color: $foreground; text-style: bold; }
-    Painted > .role--good { color: $success; text-style: bold; }
-    Painted > .role--warn { color: $warning; }
-    Painted > .role--bad { color: $error; text-style: bold; }
-    Painted > .role--mark { color: $primary; }
-    Painted > .role--axis { color: $faint; }
-    Painted > .role--raw { color: $raw-curve; }
-    Painted > .role--smooth { color: $accent; text-style: bold; }
-    Painted > .role--cursor { text-style: reverse; }
-    Painted > .role--rule { color: $primary; }
-    Painted > .role--bar { color: $accent; }
-    Painted > .role--track { color: $track; }
-    Painted.-mono > .role--raw { text-style: dim; }
-    Painted.-mono > .role--faint { text-style: dim; }
-    """
+    DEFAULT_CSS = "Painted { height: 1fr; width: 1fr; }"
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -52,7 +32,6 @@ class Painted(Widget):
         return bool(getattr(self.app, "ascii_only", False))
 
     def on_mount(self) -> None:
-        self.set_class(self.app.no_color, "-mono")
         self.app.theme_changed_signal.subscribe(self, lambda _theme: self._recolour())
 
     def _recolour(self) -> None:
@@ -93,7 +72,7 @@ class Painted(Widget):
 
     def _colour(self, role: Role) -> Style:
         if role not in self._colours:
-            own = self.get_component_rich_style(f"role--{role}", partial=True)
+            own = style_of(role, self.app.theme_variables, mono=self.app.no_color)
             self._colours[role] = self.rich_style + own
         return self._colours[role]
 
@@ -101,8 +80,3 @@ class Painted(Widget):
         """The colours may have changed (theme, focus)."""
         super().notify_style_update()
         self._colours = {}
-
-    @property
-    def plain_text(self) -> str:
-        """What is shown, for copying."""
-        return "\n".join(text_of(row).rstrip() for row in self.rows)
