@@ -118,7 +118,7 @@ def _section(
     quiet = {key for key, it in told.items() if it.by.startswith("default") and not all_keys}
     rows = [
         (
-            f" {'?' if decision.provisional else ' '} {key}",
+            f" {'~' if decision.provisional else ' '} {key}",
             clip(show(decision.value), 34),
             _tier(key),
             decision.because,
@@ -129,7 +129,7 @@ def _section(
     yield at.out(title, "bold", "cyan")
     yield from table(rows, at.width)
     if any(decision.provisional for key, decision in told.items() if key not in quiet):
-        note = "? provisional: rests on something nobody measured; `run` confirms it or stops"
+        note = "~ provisional: rests on something nobody measured; `run` confirms it or stops"
         yield at.out(f"   {note}", "dim")
     if quiet:
         yield at.out(f"   and {len(quiet)} keys at their default (--all shows them)", "dim")

@@ -51,6 +51,8 @@ def command(
     )
     if not as_json:
         _print_preflight(verdict, at)
+        if verdict.here is not None:
+            at.out.line(f"watch it from another terminal: kavaspec tui {verdict.here.run_folder}")
     if verdict.here is None:
         raise refusal(verdict)
     if tui:

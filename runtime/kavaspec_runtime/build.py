@@ -19,7 +19,7 @@ from kavaspec.sources.rows import Row as Columns
 from kavaspec.sources.rows import read_rows
 from kavaspec_runtime import load
 from kavaspec_runtime.capture import keep_cache_while_checkpointing, logits_at, trunk
-from kavaspec_runtime.data import Feed, Row, Template, four_tokens
+from kavaspec_runtime.data import Feed, Template, four_tokens
 from kavaspec_runtime.device import DTYPES, device_of, scaler_for
 from kavaspec_runtime.evaluate import Exam, hold_against
 from kavaspec_runtime.lora import Lora, adapt
@@ -126,9 +126,9 @@ def data_of(
         max_length=settings.whole("data.max_length"),
         tokenizer=tokenizer,
     )
-    rows = tokenized(template, train_rows, f"{source} {split}")
+    rows = template.rows(train_rows, f"{source} {split}")
     judged = settings.whole("eval.rows"), settings.whole("eval.exact_match_rows")
-    held_out = tokenized(template, eval_rows[: max(judged)], f"{source} {eval_split}")
+    held_out = template.rows(eval_rows[: max(judged)], f"{source} {eval_split}")
     pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     micro_batch = settings.whole("train.micro_batch")
     feed = Feed(
@@ -155,10 +155,6 @@ def data_of(
     )
     hold_against(exam.questions, exam.answer_after)
     return feed, exam
-
-
-def tokenized(template: Template, rows: list[Columns], name: str) -> list[Row]:
-    return [template.row(row, f"row {number} of {name}") for number, row in enumerate(rows)]
 
 
 def _same_data(settings: Settings, train_rows: list[Columns], eval_rows: list[Columns]) -> None:

@@ -49,15 +49,21 @@ class Template:
     max_length: int
     tokenizer: Any
 
-    def row(self, columns: Mapping[str, object], place: str) -> Row:
-        """Tokens of one row; `place` names it in errors."""
-        completion = fill(self.completion, columns, place, "data.completion")
-        prompt = tuple(
-            self.tokenizer(fill(self.prompt, columns, place, "data.prompt"))["input_ids"]
-        )
-        answer = tuple(self.tokenizer(completion, add_special_tokens=False)["input_ids"])
+    def rows(self, rows: Sequence[Mapping[str, object]], name: str) -> list[Row]:
+        """Tokens of all rows at once, which is many times faster; `name` is whose rows they are."""
+        places = [(columns, f"row {number} of {name}") for number, columns in enumerate(rows)]
+        prompts = [fill(self.prompt, *place, "data.prompt") for place in places]
+        completions = [fill(self.completion, *place, "data.completion") for place in places]
+        prompt_ids = self.tokenizer(prompts)["input_ids"]
+        answer_ids = self.tokenizer(completions, add_special_tokens=False)["input_ids"]
+        return [
+            self._row(tuple(prompt), tuple(answer), completion)
+            for prompt, answer, completion in zip(prompt_ids, answer_ids, completions, strict=True)
+        ]
+
+    def _row(self, prompt: tuple[int, ...], answer: tuple[int, ...], completion: str) -> Row:
         return Row(
-            ids=(prompt + answer + (self.tokenizer.eos_token_id,))[: self.max_length],
+            ids=(*prompt, *answer, self.tokenizer.eos_token_id)[: self.max_length],
             first_label=max(len(prompt), 1) if self.loss_on == "completion" else 1,
             prompt=prompt,
             completion=completion,

@@ -45,9 +45,8 @@ def lengths(
         max_length=sys.maxsize,
         tokenizer=_tokenizer(path),
     )
-    return [
-        len(template.row(row, f"row {first + i} of the data").ids) for i, row in enumerate(rows)
-    ]
+    whose = f"the data, counted from row {first}" if first else "the data"
+    return [len(row.ids) for row in template.rows(rows, whose)]
 
 
 @lru_cache(maxsize=4)

@@ -28,7 +28,7 @@ def test_a_row_says_key_value_tier_and_why(locked: Path, capsys: pytest.CaptureF
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     [row] = [row for row in rows if "train.precision" in row]
     assert " ".join(row) == (
-        "? train.precision float32 numerics matrices of a student of 348384 parameters are too "
+        "~ train.precision float32 numerics matrices of a student of 348384 parameters are too "
         "small for bfloat16 to pay"
     )
 

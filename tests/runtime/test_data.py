@@ -28,7 +28,7 @@ COLUMNS = {"question": "1+1?", "answer": "2"}
 
 
 def test_a_row_is_prompt_completion_and_end_of_text(tokenizer):
-    row = template(tokenizer).row(COLUMNS, "row 0")
+    row = template(tokenizer).rows([COLUMNS], "rows")[0]
     assert tokenizer.decode(row.ids) == "1+1?\n2<end>"
     assert tokenizer.decode(row.prompt) == "1+1?\n"
     assert tokenizer.decode(row.ids[row.first_label :]) == "2<end>"
@@ -36,12 +36,12 @@ def test_a_row_is_prompt_completion_and_end_of_text(tokenizer):
 
 
 def test_all_tokens_but_the_first_can_be_labels(tokenizer):
-    row = template(tokenizer, loss_on="all").row(COLUMNS, "row 0")
+    row = template(tokenizer, loss_on="all").rows([COLUMNS], "rows")[0]
     assert (row.first_label, row.labels) == (1, len(row.ids) - 1)
 
 
 def test_long_rows_are_cut_and_may_have_no_labels_left(tokenizer):
-    row = template(tokenizer, max_length=3).row(COLUMNS, "row 0")
+    row = template(tokenizer, max_length=3).rows([COLUMNS], "rows")[0]
     assert (len(row.ids), row.labels) == (3, 0)
     assert tokenizer.decode(row.prompt) == "1+1?\n"
 
@@ -50,7 +50,7 @@ def test_an_empty_prompt_leaves_the_first_token_without_a_label(tokenizer):
     one = Template(
         prompt="", completion="{answer}", loss_on="completion", max_length=9, tokenizer=tokenizer
     )
-    assert one.row(COLUMNS, "row 0").first_label == 1
+    assert one.rows([COLUMNS], "rows")[0].first_label == 1
 
 
 def test_other_braces_stay():
@@ -61,11 +61,11 @@ def test_other_braces_stay():
 
 def test_a_missing_column_names_row_and_columns(tokenizer):
     with pytest.raises(KavaError) as caught:
-        template(tokenizer).row({"question": "x", "solution": "y"}, "row 7 of ./data train")
+        template(tokenizer).rows([COLUMNS, {"question": "x", "solution": "y"}], "./data train")
     [problem] = caught.value.problems
     assert (problem.exit, problem.key) == (7, "data.completion")
     assert (
-        problem.message == "row 7 of ./data train has no column answer: it has question, solution"
+        problem.message == "row 1 of ./data train has no column answer: it has question, solution"
     )
     assert problem.hint == "name one of its columns in data.prompt and data.completion"
 

@@ -13,6 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from kavaspec.sources.digest import data_digest
 from kavaspec.sources.rows import read_rows
 
+pytestmark = pytest.mark.slow
+
 LAYERS = list(range(8))
 
 
@@ -62,7 +64,6 @@ def distilled(world, source: str, data: Path | None, **changed):
     return world.run(here=here, **(real(world, source, data) | changed))
 
 
-@pytest.mark.slow
 def test_smollm2_teaches_its_own_first_layers_arithmetic(world):
     end, events = distilled(world, "builtin:arithmetic", None, train__steps=5)
     steps = [event.metrics for event in events if event.ev == "step"]
@@ -75,7 +76,6 @@ def test_smollm2_teaches_its_own_first_layers_arithmetic(world):
     assert AutoTokenizer.from_pretrained(world.root / "run" / "student")("2 + 2")["input_ids"]
 
 
-@pytest.mark.slow
 def test_all_layers_of_smollm2_make_one_vector_of_5760_and_its_student_one_of_1536(world):
     end, _ = distilled(
         world,
@@ -93,7 +93,6 @@ def test_all_layers_of_smollm2_make_one_vector_of_5760_and_its_student_one_of_15
     assert end.status == "finished"
 
 
-@pytest.mark.slow
 def test_smollm2_teaches_gsm8k(world):
     if gsm8k() is None:
         pytest.skip("KAVASPEC_GSM8K names no folder with GSM8K's train.jsonl and test.jsonl")

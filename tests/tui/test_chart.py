@@ -43,6 +43,14 @@ def test_a_falling_line_falls():
     ]
 
 
+def test_an_alert_hides_a_checkpoint_and_never_the_other_way():
+    marks = [Mark(step=5, sign=sign) for sign in "!SR"]
+    baseline = text(subject(range(9), marks=marks))[-2]
+    assert baseline.count("!") == 1
+    assert "S" not in baseline
+    assert "R" not in baseline
+
+
 @pytest.mark.parametrize("axis", AXES)
 @pytest.mark.parametrize("marker", [BRAILLE, BLOCK, ASCII], ids=lambda marker: marker.name)
 @pytest.mark.parametrize("log_y", [False, True])
@@ -103,7 +111,7 @@ def test_the_cursor_tells_the_value_under_it():
     look = replace(PLAIN, cursor=41.7)
     rows = draw(subject(range(100)), look, 40, 10)
     assert text_of(rows[0]).startswith("loss @41 40 ")
-    turned = [[piece for piece, role in row if role == "cursor"] for row in rows[1:-2]]
+    turned = [[piece for piece, role in row if role in ("cursor", "guide")] for row in rows[1:-2]]
     assert all(len(cells) == 1 for cells in turned)
 
 

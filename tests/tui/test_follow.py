@@ -1,10 +1,13 @@
+import io
 import json
 import os
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kavaspec import events
-from kavaspec_tui import follow
+from kavaspec_tui import follow, plain
 from kavaspec_tui.follow import Follower
 from kavaspec_tui.live import Live
 from kavaspec_tui.status import Status
@@ -117,8 +120,14 @@ def test_a_deleted_file_keeps_what_was_read(path):
         b'{"v":1,"seq":1,"t":1,"ev":"log","level":3,"message":"x"}',
         b'{"v":1,"seq":1,"t":1,"ev":"run","metrics":[{"nom":"loss"}]}',
         b'{"v":1,"seq":1,"t":1,"ev":"end","status":"finished","reason":"","step":1,"result":{"a":null}}',
+        made_up.written(LINES[:1]).encode().strip().replace(b'"unit":"ms"', b'"unit":[1]'),
+        b'{"v":1,"seq":1,"t":1e300,"ev":"heartbeat","step":1}',
+        b'{"v":1,"seq":1,"t":NaN,"ev":"heartbeat","step":1}',
+        b'{"v":1,"seq":1,"t":1,"ev":"heartbeat","step":-1}',
+        b'{"v":1,"seq":1,"t":1,"ev":"step","step":1%s,"tokens":2,"metrics":{}}' % (b"0" * 400),
+        b'{"v":1,"seq":1,"t":1,"ev":"step","step":1,"tokens":2,"metrics":{"a":1%s}}' % (b"0" * 400),
     ],
-    ids=range(16),
+    ids=range(22),
 )
 def test_a_line_that_is_no_event_is_counted_and_passed_over(path, line):
     path.write_bytes(line + b"\n" + TEXT)
@@ -154,6 +163,28 @@ def test_every_kind_of_event_is_sound():
     for line in made_up.lines():
         assert follow.is_sound(line.event)
     assert not follow.is_sound(events.Heartbeat(step="3"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just("nan")
+    | st.sampled_from([10**400, -1, 2**63, 1e308, -1e308]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["loss", "name", "a"]), inner, max_size=3),
+    max_leaves=5,
+)  # fmt: skip
+
+
+@settings(max_examples=300)
+@given(st.data())
+def test_no_file_however_spoiled_makes_the_dashboard_fail(tmp_path_factory, data):
+    records = [json.loads(line) for line in TEXT.splitlines()]
+    for _ in range(data.draw(st.integers(1, 4))):
+        record = data.draw(st.sampled_from(records))
+        record[data.draw(st.sampled_from(sorted(record)))] = data.draw(JSON)
+    folder = tmp_path_factory.mktemp("spoiled")
+    text = "\n".join(map(json.dumps, records)) + "\n"
+    (folder / "events.jsonl").write_text(text, encoding="utf-8")
+    for as_json in (False, True):
+        plain.once(folder, out=io.StringIO(), as_json=as_json)
 
 
 # --- a run folder ---

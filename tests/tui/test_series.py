@@ -23,6 +23,14 @@ def test_the_extent_of_any_stretch_equals_that_of_its_values(values, data):
     assert column.extent(start, stop) == ((min(finite), max(finite)) if finite else None)
 
 
+@pytest.mark.parametrize("place", range(1, 5 * BLOCK, 13))
+def test_one_value_decides_wherever_it_stands(place):
+    values = [0.0] * (5 * BLOCK + 1)
+    for value in (-1.0, 1.0):
+        values[place] = value
+        assert Column(values).extent(1, 5 * BLOCK) == (min(value, 0.0), max(value, 0.0))
+
+
 @given(st.lists(NUMBERS, max_size=300), st.lists(st.integers(0, 300), max_size=4))
 def test_blocks_do_not_depend_on_how_the_values_arrived(values, cuts):
     whole, parts, start = Column(values), Column(), 0

@@ -186,6 +186,15 @@ def test_the_pace_leaves_warm_up_and_pauses_out():
     assert 0 < spread < 20
 
 
+def test_the_first_ten_steps_are_no_pauses():
+    happened = [
+        (0, made_up.run()),
+        *steps(1, 10, start=1, every=9),
+        *steps(11, 30, start=100, every=1),
+    ]
+    assert said(*happened).pace().pause_s == 0.0
+
+
 def test_the_pace_is_per_step_even_when_not_every_step_is_logged():
     happened = [(0, made_up.run()), *[(n * 1.0, made_up.step(n * 10)) for n in range(1, 40)]]
     assert said(*happened).pace().step_s == pytest.approx(0.1)

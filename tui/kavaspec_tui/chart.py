@@ -256,12 +256,13 @@ def _cursor_column(series: Series, look: Look, frame: _Frame) -> int | None:
 
 
 def _with_cursor(row: Row, column: int | None) -> Row:
-    """The row with one cell of the plane turned over."""
+    """The row with a thin line at one cell of the plane; where the curve is, the cell is turned over."""
     if column is None:
         return row
     left, rest = split(row, LABEL + column)
-    cell, right = split(rest, 1)
-    return [*left, ("".join(text for text, _ in cell), "cursor"), *right]
+    pieces, right = split(rest, 1)
+    cell = "".join(text for text, _ in pieces)
+    return [*left, (cell, "cursor") if cell.strip() else ("│", "guide"), *right]
 
 
 def _baseline(subject: Subject, look: Look, series: Series, frame: _Frame) -> Row:

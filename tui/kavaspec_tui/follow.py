@@ -17,6 +17,9 @@ from kavaspec.events import Event, Line, Step, from_line
 
 CHUNK_BYTES = 1 << 18
 """Read at once; also the longest line that is believed."""
+LARGEST = 2**63
+YEAR_3000 = 32_503_680_000.0
+"""Counts and times beyond these are damage, not data."""
 HEAD_BYTES = 256
 """Start of the file that tells whether it is still the same one."""
 
@@ -110,10 +113,17 @@ class Follower:
             return None
         if line is None:
             self.unknown += 1
-        elif not is_sound(line.event):
+        elif not (0.0 <= line.t < YEAR_3000 and is_sound(line.event)):
             self.invalid += 1
             return None
         return line
+
+
+def is_sound(event: Event) -> bool:
+    """Whether every field has the type that it was declared with, and a size that can be drawn."""
+    if isinstance(event, Step):
+        return _is_sound_step(event)
+    return all(_fits(getattr(event, item.name), str(item.type)) for item in fields(event))
 
 
 def _is_sound_step(event: Step) -> bool:
@@ -121,31 +131,25 @@ def _is_sound_step(event: Step) -> bool:
     return (
         type(event.step) is int
         and type(event.tokens) is int
+        and 0 <= event.step < LARGEST
+        and 0 <= event.tokens < LARGEST
         and isinstance(event.metrics, dict)
-        and {float, int}.issuperset(map(type, event.metrics.values()))
+        and all(map(_is_number, event.metrics.values()))
     )
-
-
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    "int": int,
-    "str": str,
-    "float": (int, float),
-}
-
-
-def is_sound(event: Event) -> bool:
-    """Whether every field has the type that it was declared with."""
-    if isinstance(event, Step):
-        return _is_sound_step(event)
-    return all(_fits(getattr(event, item.name), str(item.type)) for item in fields(event))
 
 
 def _fits(value: Any, declared: str) -> bool:
     if declared.startswith("Mapping"):
-        return isinstance(value, Mapping) and all(
-            isinstance(item, int | float) for item in value.values()
-        )
-    if declared.startswith("Literal"):
+        return isinstance(value, Mapping) and all(map(_is_number, value.values()))
+    if declared.startswith("tuple"):
+        words = (word for one in value for word in (one.name, one.unit, one.better))
+        return all(isinstance(word, str) for word in words)
+    if declared.startswith(("Literal", "str")):
         return isinstance(value, str)
-    kind = _KINDS.get(declared)
-    return kind is None or (isinstance(value, kind) and not isinstance(value, bool))
+    if declared == "int":
+        return type(value) is int and 0 <= value < LARGEST
+    return declared != "float" or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) is float or (type(value) is int and -LARGEST < value < LARGEST)

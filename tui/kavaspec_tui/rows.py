@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 
 Role: TypeAlias = Literal[
     "text", "faint", "title", "value", "key", "good", "warn", "bad", "mark", "axis", "raw",
-    "smooth", "cursor", "rule", "bar", "track",
+    "smooth", "cursor", "guide", "rule", "bar", "track",
 ]  # fmt: skip
 Row: TypeAlias = list[tuple[str, Role]]
 """One line: pieces of text, each with its role."""

@@ -46,7 +46,7 @@ VARIABLES = {"raw-curve": "#3f7fae", "track": "#5a6672", "faint": "#808a94"}
 COLOURS: Mapping[Role, str] = {
     "faint": "faint", "good": "success", "warn": "warning", "bad": "error", "mark": "primary",
     "axis": "faint", "raw": "raw-curve", "smooth": "accent", "rule": "primary", "bar": "accent",
-    "track": "track",
+    "track": "track", "guide": "faint",
 }  # fmt: skip
 """Role -> variable of the theme; the others have the colour of text."""
 BOLD = frozenset({"title", "key", "good", "bad", "smooth"})
