@@ -47,6 +47,7 @@ class Request:
     resume: bool
     run_name: str | None
     smoke: int | None
+    allow_numerics: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,6 +97,7 @@ def preflight(
         data=data,
         device_index=0,
         resume=request.resume,
+        allow_numerics=request.allow_numerics,
         rehearse=lock.targets[target].decisions["train.micro_batch"].provisional,
         stop_after=request.smoke,
         facts=observed,

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -35,13 +35,23 @@ def command(
     smoke: Annotated[
         int | None, typer.Option(min=1, help="Only N steps, in a throw-away folder.")
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(metavar="numerics", help="Let a resume go on with other numerics."),
+    ] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the dashboard beside the run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
 ) -> int:
     """Train what the lock says. Refuses, with every reason, where it does not fit."""
     at = shell()
     locked = _only_locks(lock)
-    request = Request(target=target, resume=resume, run_name=run, smoke=smoke)
+    request = Request(
+        target=target,
+        resume=resume,
+        run_name=run,
+        smoke=smoke,
+        allow_numerics=_allows_numerics(allow or ()),
+    )
     verdict = preflight(
         locked,
         lock_text(locked),
@@ -58,6 +68,15 @@ def command(
     if tui:
         return _beside_dashboard(verdict.here, locked, at)
     return _train(locked, verdict.here, at, as_json=as_json)
+
+
+def _allows_numerics(allowed: Sequence[str]) -> bool:
+    for word in allowed:
+        if word != "numerics":
+            message = f"--allow {word}: only numerics can be allowed"
+            hint = "the experiment never changes within a run; placement always may"
+            raise fail(message, Exit.USAGE, hint=hint)
+    return bool(allowed)
 
 
 def _only_locks(path: Path) -> Lock:

@@ -88,6 +88,8 @@ class Here:
     device_index: int
     """Which of several accelerators."""
     resume: bool
+    allow_numerics: bool
+    """`--allow numerics`: a resume may go on with other numerics than the run began with."""
     rehearse: bool
     """The micro-batch is provisional: confirm it with one step at the longest shape."""
     stop_after: int | None

@@ -126,7 +126,7 @@ def _mismatch(here: Here, known: Mapping[str, object]) -> KavaError | None:
             Exit.ENVIRONMENT,
             hint="start with `--run NAME`; a run can go on only with its own experiment",
         )
-    if known.get("kn") != here.kn and not here.resume:
+    if known.get("kn") != here.kn and not (here.resume and here.allow_numerics):
         return fail(
             f"{here.run_folder} holds a run with other numerics: {known.get('kn')}, this lock is {here.kn}",
             Exit.ENVIRONMENT,

@@ -139,6 +139,7 @@ def world(made: Path, tmp_path: Path) -> World:
         data=made / "data",
         device_index=0,
         resume=False,
+        allow_numerics=False,
         rehearse=False,
         stop_after=None,
         facts={"fact.memory.total_bytes": 2**34},

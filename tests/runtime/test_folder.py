@@ -31,6 +31,7 @@ def here(tmp_path) -> Here:
         data=None,
         device_index=0,
         resume=False,
+        allow_numerics=False,
         rehearse=False,
         stop_after=None,
         facts={},
@@ -90,7 +91,7 @@ def test_a_folder_of_another_experiment_is_refused(here, resume):
     )
 
 
-def test_a_folder_with_other_numerics_is_refused_unless_it_is_resumed(here):
+def test_a_folder_with_other_numerics_is_refused_unless_they_are_allowed(here):
     once(here)
     other = replace(here, kn="kn1:dddd")
     assert refusal(other) == (
@@ -98,7 +99,8 @@ def test_a_folder_with_other_numerics_is_refused_unless_it_is_resumed(here):
         f"{here.run_folder} holds a run with other numerics: kn1:bbbb, this lock is kn1:dddd",
         "start with `--run NAME`, or go on with `kavaspec run --resume --allow numerics`",
     )
-    once(replace(other, resume=True))
+    assert refusal(replace(other, resume=True))[0] == 8
+    once(replace(other, resume=True, allow_numerics=True))
 
 
 @pytest.mark.parametrize("resume", [False, True])

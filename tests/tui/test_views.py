@@ -21,7 +21,7 @@ def header(state, width, later=0.2):
 def test_the_header_tells_where_a_run_stands():
     assert header(state(), 80) == [
         " ● LIVE kava on here    ━━━━━━━━━━━━━╸─────────────── 46.7 % 280/600  ETA 1m07s",
-        " alerts 1 !   loss 1.495   cosine 0.8284   tokens/s 21.56k   steps/s 5",
+        " alerts 1 !  loss 1.495  cosine 0.8284  tokens/s 21.56k  memory 1.7 GiB",
     ]
 
 

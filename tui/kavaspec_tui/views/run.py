@@ -18,7 +18,7 @@ BIG = ("loss", "cosine", "ce", "kv")
 """Metrics that deserve a large chart."""
 SMALL = ("tokens_per_s", "memory_bytes", "learning_rate", "grad_norm", "ce", "kv")
 """Metrics of the small charts, as far as there is room."""
-GAP = "   "
+GAP = "  "
 NOW = ("loss", "cosine", "tokens_per_s")
 """Numbers that the header always has. Throughput as a running mean, the others as they are."""
 EXACT = frozenset({"memory_bytes", "learning_rate"})
@@ -132,7 +132,7 @@ def eta_text(state: State) -> str:
 def _readings(state: State, width: int, invalid: int) -> Row:
     """The newest numbers, as many as fit, and on the right which experiment this is."""
     row: Row = [(" ", "text")]
-    for item in [*_to_be_seen(state, invalid), *_numbers(state)]:
+    for item in [*_to_be_seen(state, invalid), *_numbers(state, width)]:
         if length(row) + length(item) <= width + len(GAP):
             row += item
     return justify(row, _experiment(state), width)
@@ -144,13 +144,13 @@ def _to_be_seen(state: State, invalid: int) -> list[Row]:
     return items + ([_item("alerts", f"{len(state.alerts)} !", "bad")] if state.alerts else [])
 
 
-def _numbers(state: State) -> list[Row]:
+def _numbers(state: State, width: int) -> list[Row]:
     latest, pace = state.curve.latest(), state.pace()
     items = [_reading(name, _newest(state, name), state) for name in NOW if name in latest]
+    if "memory_bytes" in latest:
+        items.append(_memory(state, latest["memory_bytes"], width))
     if pace is not None:
         items.append(_item("steps/s", units.si(1 / pace.step_s, 3)))
-    if "memory_bytes" in latest:
-        items.append(_memory(state, latest["memory_bytes"]))
     if "learning_rate" in latest:
         items.append(_reading("learning_rate", latest["learning_rate"], state))
     if state.checkpoints:
@@ -158,9 +158,9 @@ def _numbers(state: State) -> list[Row]:
     return items
 
 
-def _memory(state: State, n_bytes: float) -> Row:
-    """What is used, beside what the rehearsal of the longest step needed."""
-    if state.rehearsal is None:
+def _memory(state: State, n_bytes: float, width: int) -> Row:
+    """What is used; where there is room, beside what the rehearsal of the longest step needed."""
+    if state.rehearsal is None or width < 120:
         return _reading("memory_bytes", n_bytes, state)
     rehearsed = units.size(state.rehearsal.peak_bytes)
     return _item("memory", f"{units.quantity(n_bytes, 'bytes')} (rehearsed {rehearsed})")
