@@ -5,7 +5,7 @@ Shapes: B rows, T tokens, V vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,13 +54,21 @@ def held_out(models: Models, objective: Objective, exam: Exam) -> dict[str, floa
 
 
 @torch.no_grad()
-def exact_match(models: Models, exam: Exam) -> dict[str, float]:
-    """Share of questions whose final answer the student writes letter by letter."""
+def exact_match(
+    models: Models, exam: Exam, stop: Callable[[], str | None]
+) -> dict[str, float] | str:
+    """Share of questions whose final answer the student writes letter by letter.
+
+    `stop` is asked before each batch of questions; its reason is returned instead of a result.
+    """
     if not exam.questions:
         return {}
     models.eval()
     right = 0
     for start in range(0, len(exam.questions), exam.batch):
+        reason = stop()
+        if reason is not None:
+            return reason
         rows = exam.questions[start : start + exam.batch]
         with models.computing():
             written = answers(models, rows, exam)

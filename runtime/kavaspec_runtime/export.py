@@ -29,6 +29,10 @@ def export(models: Models, tokenizer: Any, folder: Folder) -> dict[str, str]:
     weights = models.projector.state_dict()
     if weights:
         save_file({name: w.cpu().contiguous() for name, w in weights.items()}, folder.projector)
+    for name in _exported(folder):
+        (folder.path / name).chmod(
+            0o644
+        )  # safetensors writes for its owner alone; this is for others
     flush_folder(folder.path)
     return {name: file_digest(folder.path / name) for name in _exported(folder)}
 

@@ -149,7 +149,7 @@ class Attempt:
         reason = self.train(built, stop, at)
         if reason is not None:
             return self._end("interrupted", reason, at, {})
-        return self.finish(built, at, None if rehearsed is None else rehearsed.peak_bytes)
+        return self.finish(built, stop, at, None if rehearsed is None else rehearsed.peak_bytes)
 
     # ---- before training
 
@@ -267,12 +267,15 @@ class Attempt:
 
     # ---- after training
 
-    def finish(self, built: Built, at: Progress, rehearsed_bytes: int | None) -> End:
-        """The last evaluation, the export and the receipt."""
+    def finish(self, built: Built, stop: Stop, at: Progress, rehearsed_bytes: int | None) -> End:
+        """The last evaluation, the export and the receipt. All steps are safe by now."""
         peak = peak_bytes(self.device)
         models = built.trainer.models
         result = held_out(models, built.trainer.objective, built.exam)
-        result |= exact_match(models, built.exam)
+        answered = exact_match(models, built.exam, stop)
+        if isinstance(answered, str):
+            return self._end("interrupted", answered, at, {})
+        result |= answered
         self.emit(Eval(step=at.step, metrics=result))
         exported = export(models, built.tokenizer, self.folder)
         outcome = Outcome(

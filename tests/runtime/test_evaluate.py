@@ -96,12 +96,14 @@ def test_exact_match_counts_equal_answers(world, monkeypatch):
             return [left.pop(0) for _ in rows]
 
         monkeypatch.setattr(evaluate, "answers", write)
-        assert exact_match(parts.trainer.models, parts.exam) == {"exact_match": expected}
+        assert exact_match(parts.trainer.models, parts.exam, lambda: None) == {
+            "exact_match": expected
+        }
 
 
 def test_without_questions_there_is_no_exact_match(world):
     parts = built(world, eval__exact_match_rows=0)
-    assert exact_match(parts.trainer.models, parts.exam) == {}
+    assert exact_match(parts.trainer.models, parts.exam, lambda: None) == {}
 
 
 def test_held_out_numbers_do_not_depend_on_the_batch(world):
@@ -126,3 +128,12 @@ def test_cross_entropy_is_a_mean_over_labels(world):
         labels += len(wanted)
     found = held_out(models, parts.trainer.objective, parts.exam)
     assert found["ce"] == pytest.approx(total / labels, rel=1e-5)
+
+
+def test_a_stop_is_obeyed_between_two_batches_of_questions(world):
+    parts = built(world)
+    exam = replace(parts.exam, batch=2)
+    assert len(exam.questions) > exam.batch
+    asked = iter([None])
+    stop = lambda: next(asked, "SIGTERM")
+    assert exact_match(parts.trainer.models, exam, stop) == "SIGTERM"
