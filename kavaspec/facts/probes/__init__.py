@@ -14,6 +14,7 @@ from kavaspec.facts.probes import (
     nvidia,
     os_python,
     scheduler,
+    software,
     torch_child,
 )
 
@@ -24,6 +25,7 @@ PROBES: tuple[Probe, ...] = (
     nvidia.PROBE,
     amd.PROBE,
     apple.PROBE,
+    software.PROBE,
     torch_child.PROBE,
     environment.PROBE,
     disk.PROBE,

@@ -8,13 +8,7 @@ from typing import Any
 from kavaspec.facts.model import Observation
 from kavaspec.facts.probe import Machine, Missing, NoAnswer, Probe, Seen, sign
 
-TORCH = (
-    "fact.torch.version",
-    "fact.torch.backend",
-    "fact.torch.arch_list",
-    "fact.torch.accelerator",
-    "fact.transformers.version",
-)
+TORCH = ("fact.torch.backend", "fact.torch.arch_list", "fact.torch.accelerator")
 DTYPES = ("bfloat16", "float16")
 NAMES = (*TORCH, *(f"fact.canary.{dtype}" for dtype in DTYPES))
 START_TIMEOUT_S = 300
@@ -65,9 +59,6 @@ def _without(absent: str, machine: Machine) -> Observation:
     """Without torch there is nothing to ask: that too is a fact about this machine."""
     because = f"{absent} is not installed"
     seen: dict[str, Seen | Missing] = dict.fromkeys(TORCH, Seen(value=None, evidence=because))
-    for package in ("torch", "transformers"):
-        if package != absent:
-            seen[f"fact.{package}.version"] = _version(package)
     try:
         machine.child.ask({"ask": "torch"}, timeout_s=START_TIMEOUT_S)
         hint = None
@@ -76,16 +67,6 @@ def _without(absent: str, machine: Machine) -> Observation:
     for dtype in DTYPES:
         seen[f"fact.canary.{dtype}"] = Missing(because=because, hint=hint)
     return sign(PROBE.id, seen)
-
-
-def _version(package: str) -> Seen:
-    from importlib import metadata  # slow to import, and only needed where torch is not
-
-    try:
-        full = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return Seen(value=None, evidence=f"{package} is not installed")
-    return Seen(value=full.partition("+")[0], evidence=f"{package} {full}")
 
 
 PROBE = Probe(name="torch", version=1, facts=NAMES, observe=observe)
