@@ -15,7 +15,7 @@ import typer
 from kavaspec import __version__
 from kavaspec.cli import COMMANDS
 from kavaspec.cli.render import Pen, jsonable, print_json, problems_text
-from kavaspec.errors import Exit, KavaError
+from kavaspec.errors import Exit, KavaError, fail
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,8 +86,21 @@ def run_app(argv: list[str]) -> int:
 
 
 def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
-    """The lock lies beside its spec unless it was named."""
-    return spec, lock or spec.with_suffix(".lock")
+    """The lock lies beside its spec unless it was named.
+
+    Raises:
+        KavaError: when the spec is a folder, or the lock would replace something that is no lock.
+    """
+    if spec.is_dir():
+        hint = "name the file: kavaspec lock FOLDER/kava.toml"
+        raise fail(f"{spec} is a folder, not a spec", Exit.ENVIRONMENT, hint=hint)
+    path = lock or spec.with_suffix(".lock")
+    if path.is_dir():
+        raise fail(f"cannot write {path}: it is a folder", Exit.ENVIRONMENT)
+    if path.exists() and b"lock_version" not in path.read_bytes():
+        hint = "choose another name with -o; nothing was changed"
+        raise fail(f"{path} exists and is not a lock", Exit.USAGE, hint=hint)
+    return spec, path
 
 
 def _report(error: KavaError, *, as_json: bool) -> int:

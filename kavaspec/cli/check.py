@@ -9,7 +9,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell
 from kavaspec.cli.render import print_json, problems_text, table
-from kavaspec.errors import Exit
+from kavaspec.errors import Exit, fail
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.ids import Ids, ids, short
 from kavaspec.lock.stale import Change, Comparison, compare
@@ -24,7 +24,7 @@ def command(
     """Derive every value again, offline; change nothing."""
     at = shell()
     locked = read_lock(lock)
-    loaded = load_spec(spec or lock.with_suffix(".toml"), set=locked.set)
+    loaded = load_spec(_spec_of(lock, spec), set=locked.set)
     found = compare(loaded, locked)
     code = Exit.OK if found.fresh else Exit.STALE
     if found.impossible:
@@ -44,6 +44,14 @@ def command(
     else:
         _print(lock, found, names, len(locked.experiment), at)
     return int(code)
+
+
+def _spec_of(lock: Path, spec: Path | None) -> Path:
+    path = spec or lock.with_suffix(".toml")
+    if not path.exists():
+        hint = f"name the spec: kavaspec check {lock} --spec PATH"
+        raise fail(f"there is no {path} to hold {lock} against", Exit.ENVIRONMENT, hint=hint)
+    return path
 
 
 def _print(lock: Path, found: Comparison, names: dict[str, Ids], size: int, at: Shell) -> None:

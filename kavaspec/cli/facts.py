@@ -23,6 +23,7 @@ def command(
     from kavaspec.facts.observe import observe_machine
 
     at = shell()
+    name = None if save is None else _checked(save)
     seen = observe_machine(env=at.env, report=lambda text: at.err.line(at.err(f"· {text}", "dim")))
     if as_json:
         print_json("kavaspec.facts/1", facts=seen.facts, not_found=seen.not_found)
@@ -37,10 +38,10 @@ def command(
             at.out.line(at.out(f"{item.fact}: not found: {item.because}", "yellow"))
             if item.hint:
                 at.out.line(f"  {item.hint}")
-    if save is not None:
-        path = Path("facts") / f"{_checked(save)}.yaml"
+    if name is not None:
+        path = Path("facts") / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
-        write_facts(path, seen.facts, note=f"Observed by `kavaspec facts --save {save}`.")
+        write_facts(path, seen.facts, note=f"Observed by `kavaspec facts --save {name}`.")
         at.err.line(f"wrote {path}")
     return 0
 
@@ -48,6 +49,10 @@ def command(
 def _checked(name: str) -> str:
     from kavaspec.errors import Exit, fail
 
-    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum() or name[0] == ".":
+    if (
+        not name
+        or not name.replace("-", "").replace("_", "").replace(".", "").isalnum()
+        or name[0] == "."
+    ):
         raise fail(f"--save {name}: use letters, digits, `.`, `_` and `-`", Exit.USAGE)
     return name

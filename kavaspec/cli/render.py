@@ -14,6 +14,10 @@ from kavaspec.plain import Plain, thaw
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
+SHOWN_COLUMNS = 120
+"""Of a source line: enough to see the mistake, few enough for any terminal."""
+
+
 class Pen:
     """Colours text for one stream, or leaves it alone where colour is not wanted."""
 
@@ -49,10 +53,11 @@ def problem_text(problem: Problem, pen: Pen) -> str:
         number = str(where.line)
         lines.append(f"  --> {where.path}:{where.line}:{where.column}")
         if where.text:
-            marks = "^" * max(1, min(where.width, len(where.text) - where.column + 1))
-            indent = _blank(where.text[: where.column - 1])
+            shown, column = _window(where.text, where.column)
+            marks = "^" * max(1, min(where.width, len(shown) - column + 1))
+            indent = _blank(shown[: column - 1])
             hint = f" {problem.hint}" if problem.hint and "\n" not in problem.hint else ""
-            lines.append(f"   {number} | {where.text}")
+            lines.append(f"   {number} | {shown}")
             lines.append(f"   {' ' * len(number)} | {indent}{pen(marks, style)}{hint}")
             return "\n".join(lines)
     if problem.hint:
@@ -102,6 +107,13 @@ def print_json(schema: str, **content: Any) -> None:
 def plain_json(value: Plain) -> Any:
     """A plain value for JSON."""
     return thaw(value)
+
+
+def _window(text: str, column: int) -> tuple[str, int]:
+    """The part of a long line around a column, and the column in that part."""
+    clean = "".join(c if c.isprintable() or c == "\t" else "?" for c in text)
+    start = max(0, column - 1 - SHOWN_COLUMNS // 2) if len(clean) > SHOWN_COLUMNS else 0
+    return clean[start : start + SHOWN_COLUMNS], column - start
 
 
 def _blank(text: str) -> str:

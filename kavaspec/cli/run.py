@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import warnings
@@ -45,6 +46,7 @@ def command(
     """Train what the lock says. Refuses, with every reason, where it does not fit."""
     at = shell()
     locked = _only_locks(lock)
+    _note_change(locked, lock.with_suffix(".toml"), at)
     request = Request(
         target=target,
         resume=resume,
@@ -61,13 +63,23 @@ def command(
     )
     if not as_json:
         _print_preflight(verdict, at)
-        if verdict.here is not None:
-            at.out.line(f"watch it from another terminal: kavaspec tui {verdict.here.run_folder}")
     if verdict.here is None:
         raise refusal(verdict)
     if tui:
         return _beside_dashboard(verdict.here, locked, at)
     return _train(locked, verdict.here, at, as_json=as_json)
+
+
+def _note_change(lock: Lock, spec: Path, at: Shell) -> None:
+    """`run` obeys the lock alone; a spec beside it that moved on is worth a word."""
+    from kavaspec.cli.why import spec_behind
+
+    _, moved_on = spec_behind(lock, spec, asked=False)
+    if moved_on:
+        note = (
+            f"note: {moved_on} has changed since; this run is what the lock says (kavaspec check)"
+        )
+        at.err.line(at.err(note, "yellow"))
 
 
 def _allows_numerics(allowed: Sequence[str]) -> bool:
@@ -112,12 +124,16 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
         raise fail(f"kavaspec run needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
     from kavaspec.cli.follow import JsonLines, follower
 
+    if here.stop_after is not None:
+        shutil.rmtree(here.run_folder, ignore_errors=True)  # a smoke run is thrown away by the next
     stop = StopSwitch()
     follow = JsonLines(sys.stdout) if as_json else follower(at)
 
     def emit(event: Event) -> None:
         sink(event)
         follow.tell(event)
+        if event.ev == "run" and not as_json:
+            at.err.line(f"watch it from another terminal: kavaspec tui {here.run_folder}")
 
     with stop.listening(), Sink(here.run_folder / "events.jsonl") as sink, follow:
         try:

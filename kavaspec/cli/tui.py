@@ -17,9 +17,6 @@ from kavaspec.errors import Exit, fail
 from kavaspec.explanation import Explanations
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.model import Here, Lock
-from kavaspec.lock.recover import recover_spec
-from kavaspec.lock.stale import compare
-from kavaspec.spec.load import load_spec
 
 
 def command(
@@ -47,12 +44,10 @@ def command(
 
 def explained(lock: Lock, path: Path) -> dict[str, Explanations]:
     """Explanations of every decision, from the spec beside the lock or else from the lock alone."""
+    from kavaspec.cli.why import spec_behind
     from kavaspec.explain import explain_all
 
-    beside = path.with_suffix(".toml")
-    spec = load_spec(beside, set=lock.set) if beside.exists() else recover_spec(lock)
-    if not compare(spec, lock).fresh:
-        spec = recover_spec(lock)  # the spec moved on: explain what was locked
+    spec, _ = spec_behind(lock, path.with_suffix(".toml"), asked=False)
     return dict(explain_all(spec, lock, evidence={}))
 
 
@@ -82,8 +77,10 @@ def beside(here: Here, lock: Lock, argv: Sequence[str], at: Shell) -> int:
 
 
 def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
-    if not (folder / "events.jsonl").exists() and (once or as_json):
-        raise fail(f"{folder} is not a run folder: no events.jsonl", Exit.ENVIRONMENT)
+    if not (folder / "run.json").exists() and not (folder / "events.jsonl").exists():
+        runs = sorted(path.parent for path in folder.glob("**/run.json"))
+        hint = "there are: " + ", ".join(map(str, runs)) if runs else None
+        raise fail(f"{folder} is not a run folder: it has no run.json", Exit.ENVIRONMENT, hint=hint)
     if not plain:
         lock_path = folder / "kava.lock"
         explanations = explained(read_lock(lock_path), lock_path) if lock_path.exists() else None

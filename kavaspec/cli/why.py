@@ -10,14 +10,16 @@ import typer
 
 from kavaspec.cli.app import shell
 from kavaspec.cli.render import Pen, print_json, table
-from kavaspec.errors import Exit, did_you_mean, fail
+from kavaspec.errors import Exit, KavaError, did_you_mean, fail
 from kavaspec.explain import explain_all
 from kavaspec.explanation import Explanation, headline
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.model import Lock
 from kavaspec.lock.recover import recover_spec
+from kavaspec.lock.stale import compare
 from kavaspec.plain import show
 from kavaspec.spec.load import load_spec
+from kavaspec.spec.spec import Spec
 
 
 def command(
@@ -30,9 +32,11 @@ def command(
     """Explain one value."""
     at = shell()
     locked = read_lock(lock)
-    beside = spec or lock.with_suffix(".toml")
-    exists = spec is not None or beside.exists()
-    loaded = load_spec(beside, set=locked.set) if exists else recover_spec(locked)
+    loaded, moved_on = spec_behind(
+        locked, spec or lock.with_suffix(".toml"), asked=spec is not None
+    )
+    if moved_on and not as_json:
+        at.err.line(at.err(f"note: {moved_on} has changed since; this is what is locked", "yellow"))
     explained = explain_all(loaded, locked, evidence={})
     shown = explained[_target(locked, target)]
     if key not in shown:
@@ -45,6 +49,22 @@ def command(
         for line in explanation_lines(shown[key], at.out):
             at.out.line(line)
     return 0
+
+
+def spec_behind(lock: Lock, path: Path, *, asked: bool) -> tuple[Spec, Path | None]:
+    """The spec that gives this lock: the file, or else what the lock tells of it.
+
+    The path comes back when the file is there and says something else by now.
+    """
+    if not asked and not path.exists():
+        return recover_spec(lock), None
+    try:
+        spec = load_spec(path, set=lock.set)
+    except KavaError:
+        if asked:
+            raise
+        return recover_spec(lock), path
+    return (spec, None) if compare(spec, lock).fresh else (recover_spec(lock), path)
 
 
 def explanation_lines(it: Explanation, pen: Pen) -> Iterator[str]:

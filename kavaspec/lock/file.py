@@ -177,13 +177,17 @@ def read_lock(path: Path) -> Lock:
         KavaError: exit 8 when there is no file; exit 6, with every problem, when it is not a lock
             as `kavaspec lock` wrote it: conflict markers, truncated, edited, of an unknown version.
     """
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
+    if path.suffix == ".toml":
+        hint = f"lock it first: kavaspec lock {path}"
         raise KavaError(
-            Problem(
-                message=f"there is no {path}", exit=Exit.ENVIRONMENT, hint="make it: kavaspec lock"
-            )
+            Problem(message=f"{path} is a spec, not a lock", exit=Exit.UNLOCKED, hint=hint)
+        )
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        hint = f"make it: kavaspec lock {path.with_suffix('.toml')}"
+        raise KavaError(
+            Problem(message=f"there is no {path}", exit=Exit.ENVIRONMENT, hint=hint)
         ) from None
     except IsADirectoryError:
         raise KavaError(

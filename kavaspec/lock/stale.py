@@ -123,6 +123,8 @@ def _difference(key: str, target: str, a: Block, b: Block) -> Change:
     old, new = show(a.value), show(b.value)
     if old == new and a.by != b.by:
         old, new = f"{old} (by {a.by})", f"{new} (by {b.by})"
+    if old == new and a.by == b.by:
+        new = f"{new}, from other inputs"
     if a.by != b.by and b.by in ("spec", "set", "target"):
         because = "kava.toml decides it now" if b.by != "set" else "--set decides it now"
     elif a.by != b.by:

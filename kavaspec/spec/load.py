@@ -31,7 +31,7 @@ def load_spec(path: Path, *, set: Mapping[str, Plain]) -> Spec:
         KavaError: exit 8 when there is no file; exit 2 with every problem, sorted by position.
     """
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # some editors put a mark at the start
     except FileNotFoundError:
         raise KavaError(
             Problem(
@@ -46,7 +46,8 @@ def load_spec(path: Path, *, set: Mapping[str, Plain]) -> Spec:
         ) from None
     except UnicodeDecodeError as error:
         message = f"{path} is not UTF-8 text: {error.reason} at byte {error.start}"
-        raise KavaError(Problem(message=message, exit=Exit.USAGE)) from None
+        hint = "save it as UTF-8"
+        raise KavaError(Problem(message=message, exit=Exit.USAGE, hint=hint)) from None
     return parse_spec(text, str(path), set=set)
 
 
@@ -296,8 +297,8 @@ class _Reader:
             message = f'{key.name} cannot be "auto": {_why_not_auto(key)}'
             hint = f"write {describe(key.field)}"
             self._problem(message, (*at, *key.name.split(".")), key=key.name, value=True, hint=hint)
-        elif isinstance(value, dict):
-            allowed = self._allowed(key, value, at)
+        elif isinstance(value, Mapping):
+            allowed = self._allowed(key, dict(value), at)
         return Asked(tier=key.tier, value=None, auto=True, allowed=allowed, by=by)
 
     def _allowed(self, key: Key, table: Flat, at: tuple[str, ...]) -> Allowed:
@@ -326,6 +327,10 @@ class _Reader:
                 )
             else:
                 good[name] = freeze(limit)
+        low, high = good.get("min"), good.get("max")
+        if isinstance(low, int) and isinstance(high, int) and low > high:
+            message = f"{key.name}: min is {low} and max is {high}; no number is between them"
+            self._problem(message, (*place, "min"), key=key.name, value=True)
         return Allowed.of(good)
 
     def _validated(
@@ -449,7 +454,7 @@ def _why_not_auto(key: Key) -> str:
 
 def _wrong_limit(key: Key, name: str, limit: Any) -> str | None:
     if name == "one_of":
-        if not isinstance(limit, list) or not limit:
+        if not isinstance(limit, list | tuple) or not limit:
             return "expected a list of values"
         adapter: TypeAdapter[Any] = TypeAdapter(key.field.annotation)  # type: ignore[arg-type]  # a key has one
         for option in limit:

@@ -16,9 +16,12 @@ from kavaspec.spec.key import REQUIRED, Group, key
 from kavaspec.spec.objectives import Kind
 from kavaspec.spec.objectives.kv import Kv
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,127}$")]
-Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+WORD = r"^[A-Za-z0-9][A-Za-z0-9_.:@/+-]{0,127}$"
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+Name = Annotated[str, StringConstraints(pattern=NAME)]
+Word = Annotated[str, StringConstraints(pattern=WORD)]
+Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Dtype = Literal["float32", "bfloat16", "float16"]
 

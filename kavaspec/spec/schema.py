@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType, NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from kavaspec.spec.key import Tier
-from kavaspec.spec.model import SpecModel
+from kavaspec.spec.model import DIGEST, NAME, WORD, SpecModel
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +62,7 @@ def group_of(field: FieldInfo) -> type[BaseModel] | None:
 
 def describe(field: FieldInfo, *, auto: bool = False) -> str:
     """What a key accepts, for error messages: `an integer >= 1`, `"sdpa", "eager" or "auto"`."""
-    text = _describe_type(field.annotation)
+    text = _describe_text(field.metadata) or _describe_type(field.annotation)
     words = choices(field)
     if auto and words and text.startswith('"'):
         return " or ".join([", ".join(f'"{word}"' for word in words), '"auto"'])
@@ -117,6 +117,21 @@ def _walk_groups(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, typ
             yield from _walk_groups(inner, f"{prefix}{name}.")
 
 
+_PATTERNS = {
+    NAME: "a name of at most 64 letters, digits, `.`, `_` and `-`",
+    WORD: "a word of letters, digits and `_.:@/+-`",
+    DIGEST: "sha256: and 64 hexadecimal digits",
+}
+
+
+def _describe_text(metadata: Sequence[Any]) -> str | None:
+    """What a text must look like, where the schema says more than that it is one."""
+    for item in metadata:
+        if isinstance(item, StringConstraints):
+            return _PATTERNS.get(str(item.pattern), "a string that is not empty")
+    return None
+
+
 def _describe_type(annotation: Any) -> str:
     names = {int: "an integer", float: "a number", str: "a string", bool: "true or false"}
     options = [part for part in _options(annotation) if part is not NoneType]
@@ -131,7 +146,7 @@ def _describe_type(annotation: Any) -> str:
         words = [f'"{value}"' for value in arguments]
         return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if arguments:  # Annotated[int, Ge(1)]
-        return _describe_type(arguments[0])
+        return _describe_text(arguments[1:]) or _describe_type(arguments[0])
     return str(annotation)
 
 

@@ -142,3 +142,33 @@ def test_problems_as_json(locked: Path, capsys: pytest.CaptureFixture[str]):
 def test_one_cause_is_one_message(locked: Path, capsys: pytest.CaptureFixture[str], setting: str):
     assert main(["lock", "--set", setting]) == 7
     assert capsys.readouterr().err.count("error: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["-o", "kava.toml"], 2, "error: kava.toml exists and is not a lock\n  choose another name with -o; nothing was changed\n"),
+        (["-o", "."], 8, "error: cannot write .: it is a folder\n"),
+        (["."], 8, "error: . is a folder, not a spec\n  name the file: kavaspec lock FOLDER/kava.toml\n"),
+    ],
+    ids=["over-the-spec", "over-a-folder", "a-folder"],
+)  # fmt: skip
+def test_nothing_but_a_lock_is_replaced(
+    locked: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, message: str
+):
+    before = (locked / "kava.toml").read_bytes()
+    assert main(["lock", *words]) == code
+    assert capsys.readouterr().err == message
+    assert (locked / "kava.toml").read_bytes() == before
+
+
+def test_a_text_with_a_line_end_stays_on_one_line(locked: Path, capsys: pytest.CaptureFixture[str]):
+    main(["lock", "--all"])
+    [row] = [line for line in capsys.readouterr().out.splitlines() if " data.prompt " in line]
+    assert '"{question}\\n"' in row
+
+
+def test_a_long_line_is_shown_around_the_mistake(locked: Path, capsys: pytest.CaptureFixture[str]):
+    edit(locked / "kava.toml", "steps = 1000", f'steps = "{"x" * 5000}"')
+    main(["lock"])
+    assert max(map(len, capsys.readouterr().err.splitlines())) < 200

@@ -83,3 +83,20 @@ def test_every_decision_of_every_target_can_be_explained():
         for key, told in explained[target].items():
             assert told.because, key
             assert told.meaning, key
+
+
+def test_a_spec_that_moved_on_does_not_change_what_was_locked(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    text = (locked / "kava.toml").read_text(encoding="utf-8")
+    (locked / "kava.toml").write_text(text.replace("steps = 1000", "steps = 7"), encoding="utf-8")
+    assert main(["why", "train.steps"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("train.steps = 1000")
+    assert captured.err == "note: kava.toml has changed since; this is what is locked\n"
+
+
+def test_a_lock_explains_itself_without_its_spec(locked: Path, capsys: pytest.CaptureFixture[str]):
+    (locked / "kava.toml").unlink()
+    assert main(["why", "train.precision"]) == 0
+    assert "numerics, by precision@1, as locked" in capsys.readouterr().out

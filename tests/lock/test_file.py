@@ -195,4 +195,7 @@ def test_a_write_that_fails_leaves_the_old_lock(tmp_path: Path, monkeypatch: pyt
 def test_a_missing_lock_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(KavaError) as caught:
         read_lock(tmp_path / "kava.lock")
-    assert (caught.value.exit_code, caught.value.problems[0].hint) == (8, "make it: kavaspec lock")
+    assert (caught.value.exit_code, caught.value.problems[0].hint) == (
+        8,
+        f"make it: kavaspec lock {tmp_path / 'kava.toml'}",
+    )

@@ -181,7 +181,7 @@ def test_a_wrong_setting_is_named_as_one():
 
 def test_columns_count_characters_not_bytes():
     [(message, _)] = problems(HEAD + 'prompt = "é"\nsplit = { a = "é", b = 3 }\n')
-    assert message == "6:9 data.split is a table; expected a string"
+    assert message == "6:9 data.split is a table; expected a string that is not empty"
 
 
 @pytest.mark.parametrize(
@@ -217,3 +217,36 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
     path.write_bytes(b"name = \xff")
     with pytest.raises(KavaError, match="is not UTF-8 text"):
         load_spec(path, set={})
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path):
+    path = tmp_path / "kava.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + HEAD.encode())
+    assert load_spec(path, set={}).experiment
+
+
+def test_limits_may_come_from_the_command_line():
+    _, value = parse_setting("train.micro_batch={auto=true,max=4}")
+    spec = parse_spec(HEAD, "kava.toml", set={"train.micro_batch": value})
+    assert spec.targets["here"].asked["train.micro_batch"].allowed == Allowed(max=4)
+
+
+def test_limits_that_leave_nothing_are_a_mistake():
+    text = HEAD + "train.micro_batch = { auto = true, min = 10, max = 5 }\n"
+    assert problems(text.replace("train.", "[train]\n", 1)) == [
+        ("6:36 train.micro_batch: min is 10 and max is 5; no number is between them", None)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('name = "my run"', "a name of at most 64 letters, digits, `.`, `_` and `-`"),
+        ('data.digest = "md5:1"', 'sha256: and 64 hexadecimal digits or "auto"'),
+        ('data.split = ""', "a string that is not empty"),
+    ],
+)
+def test_a_string_of_the_wrong_kind_says_which_kind(line: str, expected: str):
+    text = line + '\ndata.source = "d"\nmodel.teacher.source = "t"\n'
+    [(message, _)] = problems(text)
+    assert message.endswith(f"; expected {expected}")
