@@ -146,7 +146,7 @@ def test_a_smoke_run_goes_the_whole_road_in_a_few_steps(world):
 def test_a_run_that_died_in_its_last_evaluation_only_repeats_that(world, monkeypatch):
     world.run("whole")
     with monkeypatch.context() as patch:
-        patch.setattr("kavaspec_runtime.run.exact_match", lambda models, exam: 1 / 0)
+        patch.setattr("kavaspec_runtime.run.exact_match", lambda models, exam, stop: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             world.run("parts")
     end, events = world.run("parts", here={"resume": True})
@@ -549,3 +549,13 @@ def test_gradient_checkpointing_changes_no_bit(world):
     world.run("plain")
     world.run("checkpointed", train__gradient_checkpointing=True)
     assert same(weights(world.root / "plain"), weights(world.root / "checkpointed"))
+
+
+def test_a_stop_in_the_last_evaluation_is_resumed_to_the_same_end(world):
+    """All steps are safe by then: what is left is judged and exported, nothing is trained again."""
+    world.run("whole")
+    end, _ = world.run("parts", stop_at=6)  # asked after five of the six steps, then before judging
+    assert end.status == "interrupted"
+    end, events = world.run("parts", here={"resume": True})
+    assert (end.status, of(events, "step")) == ("finished", [])
+    assert same(weights(world.root / "whole"), weights(world.root / "parts"))
