@@ -125,7 +125,7 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
     from kavaspec.cli.follow import JsonLines, follower
 
     if here.stop_after is not None:
-        shutil.rmtree(here.run_folder, ignore_errors=True)  # a smoke run is thrown away by the next
+        _throw_away(here.run_folder)
     stop = StopSwitch()
     follow = JsonLines(sys.stdout) if as_json else follower(at)
 
@@ -144,6 +144,15 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
             )
             raise fail("stopped at once", Exit.INTERRUPTED, hint=hint) from None
     return _conclude(end, here, at, as_json=as_json)
+
+
+def _throw_away(folder: Path) -> None:
+    """What an earlier smoke run left; the console of this one (`--tui`) stays."""
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != "console.log":
+            path.unlink()
 
 
 def _prepare_environment(values: Mapping[str, object]) -> None:

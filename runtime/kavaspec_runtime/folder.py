@@ -21,7 +21,7 @@ from kavaspec.errors import Exit, KavaError, fail
 from kavaspec.lock.model import Here
 from kavaspec_runtime.checkpoint import replace_flushed
 
-LEFT_BY_A_KILLED_START = {"busy.json", "run.json.tmp"}
+LEFT_BY_A_KILLED_START = {"busy.json", "run.json.tmp", "console.log"}
 
 SILENT_S = 120.0
 """A writer on another host that has said nothing for so long is gone: it would have a heartbeat."""

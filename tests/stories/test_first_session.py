@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from story import ROOT, Answer, interrupt, kavaspec, settings, start, wait_for
+from story import ROOT, Answer, environment, interrupt, kavaspec, settings, start, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -186,3 +190,40 @@ def test_exported_student_loads_as_any_other_model(folder: Path):
     model = AutoModelForCausalLM.from_pretrained(run / "student")
     assert model.config.num_hidden_layers == 3
     assert AutoTokenizer.from_pretrained(run / "student")("1 + 1")["input_ids"]
+
+
+def test_a_second_smoke_run_replaces_the_first(folder: Path):
+    for _ in range(2):
+        answer = kavaspec(folder, "run", "kava.lock", "--smoke", "1")
+        assert answer.code == 0, answer.err
+
+
+def test_a_run_beside_the_dashboard_in_a_real_terminal(folder: Path):
+    """`run --tui` draws, the run goes on as a process of its own, and ends as any other."""
+    socket = f"kavaspec-{os.getpid()}"
+    words = [sys.executable, "-m", "kavaspec", "run", "kava.lock", "--run", "beside", "--tui"]
+
+    def tmux(*more: str) -> str:
+        ran = subprocess.run(
+            ["tmux", "-L", socket, "-f", os.devnull, *more],
+            cwd=folder,
+            env={**environment(), "TERM": "tmux-256color", "LC_ALL": "C.UTF-8"},
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+        )
+        return ran.stdout
+
+    tmux("new-session", "-d", "-s", "a", "-x", "80", "-y", "24", shlex.join(words))
+    try:
+        run = folder / "runs" / "arithmetic"
+        end = time.monotonic() + 120
+        while not list(run.glob("*-beside/receipt.json")) and time.monotonic() < end:
+            time.sleep(0.5)
+        while "DONE" not in (screen := tmux("capture-pane", "-pt", "a")) and time.monotonic() < end:
+            time.sleep(0.5)
+        assert "DONE arithmetic on here" in screen
+        assert "loss" in screen
+        tmux("send-keys", "-t", "a", "q")
+    finally:
+        tmux("kill-server")
