@@ -1,10 +1,8 @@
 """What can go wrong, said so that the reader knows what to do next.
 
-    KavaError          everything a user can cause; carries one or more Problems and the exit code
-     └─ Interrupted    a clean stop: everything worth keeping is saved, the run can be resumed
-
-A `Problem` is data: a sentence, the key it is about, the place in a file, and the way out. Only
-`kavaspec.cli` turns problems into text; everything else raises or returns them.
+`KavaError` is everything that a user can cause; it carries one or more problems. A `Problem` is
+data: a sentence, the key it is about, the place in a file, and the way out. Only `kavaspec.cli`
+turns problems into text; everything else raises or returns them.
 """
 
 from __future__ import annotations
@@ -75,10 +73,6 @@ class KavaError(Exception):
     def exit_code(self) -> Exit:
         """The code of the first problem: callers sort by position, so it is the first one read."""
         return self.problems[0].exit
-
-
-class Interrupted(KavaError):
-    """The run stopped on request after saving; `run --resume` continues it."""
 
 
 def fail(message: str, exit: Exit, *, key: str | None = None, hint: str | None = None) -> KavaError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 COMMANDS = ("init", "facts", "lock", "check", "why", "run", "tui")
 """In the order in which one meets them."""
@@ -14,8 +14,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     from kavaspec.cli.app import run_app
 
     return run_app(list(sys.argv[1:] if argv is None else argv))
-
-
-def entry() -> Callable[[], int]:
-    """For `python -m kavaspec`."""
-    return main

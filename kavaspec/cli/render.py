@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
 
 from kavaspec.errors import Problem
-from kavaspec.plain import Plain, thaw
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -102,11 +101,6 @@ def print_json(schema: str, **content: Any) -> None:
     """One JSON document with a versioned schema, such as `kavaspec.check/1`."""
     document = {"schema": schema, **{name: jsonable(value) for name, value in content.items()}}
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-
-
-def plain_json(value: Plain) -> Any:
-    """A plain value for JSON."""
-    return thaw(value)
 
 
 def _window(text: str, column: int) -> tuple[str, int]:

@@ -36,9 +36,13 @@ class FactKind:
     scope: Scope
     unit: str = ""
     one_of: tuple[str, ...] = ()
+    at_least: int = 0
+    """Of a whole number: nothing that is counted is negative."""
 
     def wrong(self, value: Plain) -> str | None:
         """What was expected instead of `value`, or None when it fits. None always fits."""
+        if self.type == "int" and _is_int(value) and value < self.at_least:  # type: ignore[operator]  # it is an int
+            return f"expected {self.at_least} or more" + (f" {self.unit}" if self.unit else "")
         if value is None or (_fits(self.type, value) and not self.one_of):
             return None
         if not self.one_of:
@@ -83,8 +87,11 @@ def _machine(
     *,
     unit: str = "",
     one_of: tuple[str, ...] = (),
+    at_least: int = 0,
 ) -> FactKind:
-    return FactKind(type=type, meaning=meaning, unit=unit, one_of=one_of, scope="machine")
+    return FactKind(
+        type=type, meaning=meaning, unit=unit, one_of=one_of, scope="machine", at_least=at_least
+    )
 
 
 def _experiment(type: Type, meaning: str, *, unit: str = "") -> FactKind:
@@ -101,12 +108,14 @@ _MACHINE = {
         "int",
         "cores that this process may use: affinity and cgroup, not the host",
         unit="cores",
+        at_least=1,
     ),
     "fact.cpu.features": _machine("texts", "instructions that decide about 16-bit arithmetic"),
     "fact.memory.total_bytes": _machine(
         "int",
         "memory that this process may use: the machine's, or the cgroup's limit",
         unit="bytes",
+        at_least=1,
     ),
     "fact.gpu.vendor": _machine("text", "who made the cards", one_of=("nvidia", "amd", "apple")),
     "fact.gpu.name": _machine("text", "name of the first card"),

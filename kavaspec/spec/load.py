@@ -350,24 +350,27 @@ class _Reader:
         return checked
 
     def _wrong(self, literal: dict[str, Any], top: Mapping[str, Any]) -> set[str]:
+        wrong = {name for name, value in literal.items() if _too_big(value)}
+        for big in sorted(wrong):
+            self._wrong_value(keys()[big], top[big])
         try:
             SpecModel.model_validate(_nested(literal))
         except ValidationError as error:
-            wrong: set[str] = set()
             for item in error.errors(include_url=False):
                 name = _key_of(item["loc"])
                 if name is None or name not in literal or name in wrong:
                     continue  # a missing key was reported by _missing; a union reports each branch
                 wrong.add(name)
                 self._wrong_value(keys()[name], top[name])
-            return wrong
-        return set()
+        return wrong
 
     def _wrong_value(self, key: Key, said: tuple[str, Any, tuple[str, ...]]) -> None:
         by, value, at = said
         words = choices(key.field)
         near = did_you_mean(value, words) if words and isinstance(value, str) else None
         hint = f'did you mean "{near}"?' if near else None
+        if _too_big(value):
+            hint = "a TOML integer has 64 bits"
         if isinstance(value, str) and hint is None and not words and _looks_like_number(value):
             hint = "remove the quotes"
         prefix = f"--set {key.name}" if by == "set" else key.name
@@ -491,6 +494,11 @@ def _key_of(loc: tuple[int | str, ...]) -> str | None:
         if name in keys():
             return name
     return None
+
+
+def _too_big(value: Any) -> bool:
+    """TOML's integers have 64 bits; tomli reads longer ones."""
+    return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
 def _looks_like_number(text: str) -> bool:

@@ -295,3 +295,14 @@ def test_every_fact_has_a_meaning_of_one_line():
         assert "\n" not in kind.meaning, name
         assert not kind.meaning.endswith("."), name
         assert "{" not in kind.meaning, name
+
+
+def test_a_count_that_cannot_be_is_refused_where_it_stands(tmp_path):
+    path = tmp_path / "node.yaml"
+    text = "facts_version: 1\n\nfacts:\n\n  fact.cpu.cores:\n    value: -4\n    how: declared\n    probe: datasheet@1\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(KavaError) as caught:
+        read_facts(path)
+    [problem] = caught.value.problems
+    assert (problem.exit, problem.where.line) == (2, 6)
+    assert problem.message == "fact.cpu.cores: expected 1 or more cores, got -4"

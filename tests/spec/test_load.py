@@ -250,3 +250,12 @@ def test_a_string_of_the_wrong_kind_says_which_kind(line: str, expected: str):
     text = line + '\ndata.source = "d"\nmodel.teacher.source = "t"\n'
     [(message, _)] = problems(text)
     assert message.endswith(f"; expected {expected}")
+
+
+def test_a_number_that_toml_does_not_have():
+    assert problems(HEAD + "[train]\nsteps = 99999999999999999999\n") == [
+        (
+            '6:9 train.steps is the number 99999999999999999999; expected an integer >= 1 or "auto"',
+            "a TOML integer has 64 bits",
+        )
+    ]
