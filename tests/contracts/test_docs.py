@@ -82,3 +82,8 @@ def test_the_spec_that_init_writes_and_the_default_name_only_keys():
     for text in (START, (ROOT / "kava.toml").read_text(encoding="utf-8")):
         assert parse_spec(text, "kava.toml", set={}).experiment
     assert SpecModel.model_fields
+
+
+@pytest.mark.parametrize("lock", sorted(ROOT.glob("examples/**/*.lock")), ids=lambda it: it.stem)
+def test_every_lock_that_is_shown_is_fresh(lock: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["check", str(lock)]) == 0, capsys.readouterr().out
