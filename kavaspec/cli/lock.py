@@ -41,7 +41,7 @@ def command(
     from kavaspec.compile import compile_lock
     from kavaspec.lock.file import write_lock
     from kavaspec.project import Project
-    from kavaspec.spec.load import parse_setting
+    from kavaspec.spec.load import parse_settings
 
     at = shell()
     spec_path, lock_path = spec_and_lock(spec, output)
@@ -49,7 +49,7 @@ def command(
         spec_path,
         lock_path,
         Project(env=at.env, folder=spec_path.resolve().parent),
-        set=dict(parse_setting(text) for text in set or ()),
+        set=parse_settings(set or ()),
         refresh=refresh,
         only=tuple(target or ()),
         report=lambda text: at.err.line(at.err(f"· {text}", "dim")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -68,14 +68,29 @@ def parse_setting(text: str) -> tuple[str, Plain]:
         KavaError: exit 2 when there is no `=`.
     """
     key, equals, literal = text.partition("=")
-    if not equals:
-        message = f"--set {text} has no value; expected KEY=VALUE"
+    if not equals or not key.strip():
+        message = f"--set {text} has no {'key' if equals else 'value'}; expected KEY=VALUE"
         raise KavaError(Problem(message=message, exit=Exit.USAGE))
     try:
         value = freeze(tomli.loads(f"v = {literal}")["v"])
     except (tomli.TOMLDecodeError, TypeError):
         value = literal
     return key.strip(), value
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Plain]:
+    """Every `--set` of a command line.
+
+    Raises:
+        KavaError: exit 2 when one is malformed, or two speak of one key.
+    """
+    found: dict[str, Plain] = {}
+    for key, value in map(parse_setting, texts):
+        if key in found:
+            message = f"--set {key} is given twice"
+            raise KavaError(Problem(message=message, exit=Exit.USAGE, key=key))
+        found[key] = value
+    return found
 
 
 def _toml(text: str, path: str) -> Flat:

@@ -8,7 +8,7 @@ import pytest
 
 from kavaspec.decision import Allowed
 from kavaspec.errors import Exit, KavaError
-from kavaspec.spec.load import load_spec, parse_setting, parse_spec
+from kavaspec.spec.load import load_spec, parse_setting, parse_settings, parse_spec
 
 HEAD = '[model.teacher]\nsource = "t"\n[data]\nsource = "d"\n'
 
@@ -259,3 +259,16 @@ def test_a_number_that_toml_does_not_have():
             "a TOML integer has 64 bits",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["train.steps=5", "train.steps=6"], "--set train.steps is given twice"),
+        (["=5"], "--set =5 has no key; expected KEY=VALUE"),
+    ],
+)
+def test_settings_that_cannot_be_meant(texts: list[str], message: str):
+    with pytest.raises(KavaError) as caught:
+        parse_settings(texts)
+    assert str(caught.value) == message
