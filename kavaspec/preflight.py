@@ -83,7 +83,7 @@ def preflight(
     observed, rows = _guards(lock, target, project, report)
     teacher, student, data, places = _find(values, project, report)
     folder, output = _run_folder(values, found, target, request, project)
-    rows = [*rows, *places, output]
+    rows = [*rows, *_memory(lock, values), *places, output]
     if not all(row.ok for row in rows) or folder is None:
         return Verdict(rows=tuple(rows), here=None)
     here = Here(
@@ -187,6 +187,34 @@ def _guards(
             )
         )
     return MappingProxyType(observed), rows
+
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
+    """What the student's weights, gradients and moments need at the very least, against what is free.
+
+    On a CPU, where nothing else guards memory; activations come on top, and the rehearsal tries them.
+    """
+    fact = lock.facts.get("fact.student.parameters")
+    if values["train.device"] != "cpu" or fact is None or not isinstance(fact.value, int):
+        return []
+    import psutil
+
+    weights = BYTES[str(values["train.param_dtype"])]
+    moments = BYTES[str(values["train.optimizer_state_dtype"])]
+    need_bytes = fact.value * 2 * (weights + moments)
+    free_bytes = psutil.virtual_memory().available
+    return [
+        Row(
+            what="memory (student, gradients, moments)",
+            lock=f">= {max(1, need_bytes // 2**20)} MiB",
+            here=f"{free_bytes // 2**20} MiB free",
+            ok=free_bytes >= need_bytes,
+            hint="free some memory, or run where there is more",
+        )
+    ]
 
 
 def _find(

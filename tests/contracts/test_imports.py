@@ -117,3 +117,15 @@ def test_the_dashboard_loads_no_torch():
     assert (
         loaded("import kavaspec_tui.app") & {"torch", "transformers", "kavaspec_runtime"} == set()
     )
+
+
+POSIX_ONLY = {"fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog"}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_module_needs_posix_to_be_imported(file: Path):
+    """Windows has none of these: they are imported inside the function that can do without."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    names = {name.name for node in tree.body if isinstance(node, ast.Import) for name in node.names}
+    names |= {str(node.module) for node in tree.body if isinstance(node, ast.ImportFrom)}
+    assert names & POSIX_ONLY == set()
