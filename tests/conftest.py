@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
-from kavaspec.facts.model import Fact
-from kavaspec.plain import freeze
 
 SPEC = """\
 name = "demo"
@@ -45,14 +41,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def facts(values: Mapping[str, object], *, how: str = "measured") -> dict[str, Fact]:
-    """Facts with these values, all known the same way."""
-    return {
-        name: Fact(value=freeze(value), how=how, probe="test@1")  # type: ignore[arg-type]
-        for name, value in values.items()
-    }
-
-
 ROOT = Path(__file__).parents[1]
 
 
@@ -67,10 +55,3 @@ def locked(project: Path) -> Path:
         name = "kava.lock" if source.endswith(".lock") else Path(source).name
         (project / name).write_bytes((ROOT / source).read_bytes())
     return project
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    """Replace the first occurrence; the text must be there."""
-    text = path.read_text(encoding="utf-8")
-    assert old in text, f"{old!r} is not in {path}"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")

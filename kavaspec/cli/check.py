@@ -11,7 +11,7 @@ from kavaspec.cli.app import Shell, shell
 from kavaspec.cli.render import print_json, problems_text, table
 from kavaspec.errors import Exit, fail
 from kavaspec.lock.file import read_lock
-from kavaspec.lock.ids import Ids, ids, short
+from kavaspec.lock.ids import Ids, ids, spell
 from kavaspec.lock.stale import Change, Comparison, compare
 from kavaspec.spec.load import load_spec
 
@@ -61,9 +61,7 @@ def _print(lock: Path, found: Comparison, names: dict[str, Ids], size: int, at: 
     else:
         _print_stale(lock, found, at)
     for name, it in names.items():
-        kx = short(it.kx, provisional=it.kx_provisional)
-        kn = short(it.kn, provisional=it.kn_provisional)
-        at.out.line(f"target {name}: experiment {kx}, numerics {kn}")
+        at.out.line(spell(name, it))
 
 
 def _print_stale(lock: Path, found: Comparison, at: Shell) -> None:

@@ -73,7 +73,7 @@ def _print(
     dry_run: bool,
     unchanged: bool,
 ) -> None:
-    from kavaspec.lock.ids import ids, short
+    from kavaspec.lock.ids import ids, spell
 
     for line in _decisions(compiled, at, all_keys=all_keys):
         at.out.line(line)
@@ -82,10 +82,7 @@ def _print(
         at.err.line(problems_text(warnings, at.err) + "\n")
     lock = compiled.derived.lock
     for name in lock.targets:
-        found = ids(lock, name)
-        kx = short(found.kx, provisional=found.kx_provisional)
-        kn = short(found.kn, provisional=found.kn_provisional)
-        at.out.line(f"target {name}: experiment {kx}, numerics {kn}")
+        at.out.line(spell(name, ids(lock, name)))
     verb = "would write" if dry_run else "unchanged:" if unchanged else "wrote"
     at.out.line(at.out(f"{verb} {lock_path}", "bold"))
 

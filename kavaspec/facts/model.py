@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from kavaspec.plain import Plain
 
@@ -18,15 +18,7 @@ How: TypeAlias = Literal[
     "assumed",
 ]
 
-TRUST: tuple[How, ...] = (
-    "measured",
-    "scheduler",
-    "derived",
-    "estimated",
-    "declared",
-    "override",
-    "assumed",
-)
+TRUST: tuple[How, ...] = get_args(How)
 """Most trusted first."""
 
 UNMEASURED: frozenset[How] = frozenset({"declared", "override", "assumed"})

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast, get_args
+from typing import Any, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from kavaspec.errors import Exit, KavaError, Problem, Where
-from kavaspec.facts.model import How
+from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.plain import Plain, freeze
@@ -406,6 +406,6 @@ def _field(item: Any, name: str, kind: Any, *default: Any) -> Any:
 
 def _how(item: Any) -> How:
     how = _field(item, "how", str)
-    if how not in get_args(How):
-        raise _Malformed(f"how is {how!r}; expected one of {', '.join(get_args(How))}")
+    if how not in TRUST:
+        raise _Malformed(f"how is {how!r}; expected one of {', '.join(TRUST)}")
     return cast("How", how)

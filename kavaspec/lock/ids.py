@@ -48,7 +48,14 @@ def ids(lock: Lock, target: str) -> Ids:
     )
 
 
-def short(full: str, *, provisional: bool) -> str:
+def spell(target: str, found: Ids) -> str:
+    """Both ids of a target in one line for people."""
+    kx = _short(found.kx, provisional=found.kx_provisional)
+    kn = _short(found.kn, provisional=found.kn_provisional)
+    return f"target {target}: experiment {kx}, numerics {kn}"
+
+
+def _short(full: str, *, provisional: bool) -> str:
     """`kx1:4f9a22c7`, with a mark when it may still change."""
     name, _, digits = full.partition(":")
     return f"{name}:{digits[:8]}" + (" (provisional)" if provisional else "")
