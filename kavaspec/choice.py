@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Term, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Term, Undecidable
 from kavaspec.plain import Plain, same, show
 
 
@@ -21,7 +21,6 @@ class Candidate:
     impossible: str | None = None
     """Why it can never be taken here, whoever asks; None when it can."""
     terms: tuple[Term, ...] = ()
-    guard: tuple[Guard, ...] = ()
 
     def refused(self, allowed: Allowed) -> str | None:
         """Why it may not be taken, or None when it may."""
@@ -38,7 +37,12 @@ def choose(
     """
     taken = next((item for item in candidates if item.refused(allowed) is None), None)
     if taken is None:
-        raise Undecidable(f"no value is left ({_reasons(candidates, allowed)})", hint=hint)
+        raise Undecidable(
+            f"no value is left ({_reasons(candidates, allowed)})",
+            hint=hint,
+            possible=[item.value for item in candidates if item.impossible is None],
+            why=_reasons([item for item in candidates if item.impossible is not None], ANYTHING),
+        )
     rejected = tuple(
         Rejected(value=item.value, because=item.refused(allowed) or item.otherwise)
         for item in candidates
@@ -49,7 +53,6 @@ def choose(
         because=taken.because,
         rejected=rejected,
         terms=taken.terms,
-        guard=taken.guard,
     )
 
 

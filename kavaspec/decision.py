@@ -8,7 +8,7 @@ A value and its reason are made in one expression and never part:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from kavaspec.plain import Plain, freeze, toml
@@ -44,16 +44,18 @@ class Guard:
 
     fact: str
     op: str
-    """One of `>=`, `<=`, `==`, `in`."""
+    """One of `>=`, `<=`, `==`, `in`, `not in`."""
     value: Plain
 
     def __str__(self) -> str:
         return f"{self.fact} {self.op} {toml(self.value)}"
 
     def holds(self, observed: Plain) -> bool:
-        """Whether the guard is true of an observed value. Unknown (None) satisfies only `==`."""
+        """Whether the guard is true of an observed value. Unknown (None) satisfies only `not in`."""
         if self.op == "==":
             return observed == self.value
+        if self.op == "not in":
+            return observed not in self.value  # type: ignore[operator]  # the parser made it a list
         if observed is None:
             return False
         if self.op == "in":
@@ -70,7 +72,7 @@ class Guard:
         """
         import tomli
 
-        match = re.fullmatch(r"(fact\.[A-Za-z0-9_.]+) (>=|<=|==|in) (.+)", text)
+        match = re.fullmatch(r"(fact\.[A-Za-z0-9_.]+) (>=|<=|==|in|not in) (.+)", text)
         if match is None:
             raise ValueError(f"{text!r} is not a guard: expected `fact.name >= value`")
         fact, op, literal = match.groups()
@@ -100,12 +102,23 @@ class Undecidable(Exception):
     """A rule cannot decide. Caught by `resolve`, which adds key, position and exit code.
 
     `hint` says what would make it decidable. `missing` is true when a fact is unknown, rather
-    than the constraints being impossible.
+    than the constraints being impossible. `possible`, best first, are the values that the limits of
+    the spec turned down, and `why` says what makes only these possible; both stay empty where it is
+    not the limits that are in the way.
     """
 
-    def __init__(self, because: str, *, hint: str | None = None, missing: bool = False) -> None:
+    def __init__(
+        self,
+        because: str,
+        *,
+        hint: str | None = None,
+        missing: bool = False,
+        possible: Sequence[Plain] = (),
+        why: str = "",
+    ) -> None:
         super().__init__(because)
         self.because, self.hint, self.missing = because, hint, missing
+        self.possible, self.why = tuple(possible), why
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

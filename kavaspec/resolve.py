@@ -8,16 +8,18 @@ writes what it returns, and `check`, which compares, so the two can never disagr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
 
 from kavaspec.checks.check import Check
-from kavaspec.decision import ANYTHING, Decision, Rule, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rule, Undecidable
 from kavaspec.errors import Exit, Problem, did_you_mean
 from kavaspec.facts.model import UNMEASURED, Facts
-from kavaspec.plain import Plain, show
+from kavaspec.limits import conflicting, listed, repairs, written
+from kavaspec.plain import Plain, toml
 from kavaspec.spec.spec import Asked
 
 
@@ -103,7 +105,7 @@ def veto(
     wanted: set[str] = set()
     for check in checks:
         told = {name: _value(source, decisions, facts) for name, source in check.inputs.items()}
-        optional = _optional_parameters(check.veto)
+        optional = optional_parameters(check.veto)
         keys = {source for source in check.inputs.values() if not source.startswith("fact.")}
         if keys <= decisions.keys():
             wanted |= set(check.inputs.values()) - keys
@@ -111,7 +113,8 @@ def veto(
             continue
         problem = check.veto(**{name: value for name, (_, value) in told.items()})
         if problem is not None:
-            problems.append(problem)
+            about = (*problem.about, *(name for name in check.inputs.values() if name in decisions))
+            problems.append(replace(problem, code=problem.code or check.code, about=about))
     return tuple(problems), frozenset(wanted)
 
 
@@ -151,7 +154,7 @@ def _decide(
     not_found: Mapping[str, str],
 ) -> Decision | Problem:
     told = {name: _value(source, known, facts) for name, source in rule.inputs.items()}
-    optional = _optional_parameters(rule.decide)
+    optional = optional_parameters(rule.decide)
     for name, (found, _) in told.items():
         if not found and name not in optional:
             return _unknown(rule, rule.inputs[name], known, not_found)
@@ -161,15 +164,10 @@ def _decide(
     try:
         decision = rule.decide(**arguments)
     except Undecidable as stop:
-        exit = Exit.ENVIRONMENT if stop.missing else Exit.UNSATISFIABLE
-        message = f"{rule.key} cannot be decided: {stop.because}"
+        return _undecidable(rule, asked.allowed, stop)
+    if asked.allowed.refuses(decision.value):
         about = tuple(rule.inputs.values())
-        return Problem(message=message, exit=exit, key=rule.key, hint=stop.hint, about=about)
-    refusal = asked.allowed.refuses(decision.value)
-    if refusal:
-        message = f"{rule.key} would be {show(decision.value)}, but {refusal}"
-        hint = f"{decision.value!r}, because {decision.because}"
-        return Problem(message=message, exit=Exit.UNSATISFIABLE, key=rule.key, hint=hint)
+        return _out_of_limits(rule, asked.allowed, (decision.value,), decision.because, about)
     inputs: dict[str, Plain] = {
         rule.inputs[name]: value for name, (found, value) in told.items() if found
     }
@@ -183,9 +181,44 @@ def _decide(
     )
 
 
+def _undecidable(rule: Rule, allowed: Allowed, stop: Undecidable) -> Problem:
+    about = tuple(rule.inputs.values())
+    if stop.possible and allowed != ANYTHING:
+        return _out_of_limits(rule, allowed, stop.possible, stop.why, about)
+    return Problem(
+        message=f"{rule.key} cannot be decided: {stop.because}",
+        exit=Exit.ENVIRONMENT if stop.missing else Exit.UNSATISFIABLE,
+        code="KV0205" if stop.missing else "KV0701",
+        key=rule.key,
+        hint=stop.hint,
+        about=about,
+    )
+
+
+def _out_of_limits(
+    rule: Rule, allowed: Allowed, possible: Sequence[Plain], why: str, about: tuple[str, ...]
+) -> Problem:
+    """The limits that conflict, as the spec has them, with what is possible and the nearest repair."""
+    names = conflicting(allowed, possible)
+    hint = repairs(allowed, names, possible)
+    meets = next((value for value in possible if allowed.refuses(value) is None), None)
+    if meets is not None:  # a rule tries few values; a person may write any
+        hint = f"{rule.key} = {toml(meets)}"
+    leave = "leaves" if len(names) == 1 else "leave"
+    return Problem(
+        message=f"{rule.key}: {written(allowed, names)} {leave} no value; possible here: "
+        f"{listed(possible)}" + (f" ({why})" if why else ""),
+        exit=Exit.UNSATISFIABLE,
+        code="KV0702",
+        key=rule.key,
+        hint=hint,
+        about=(*(f"{rule.key}.{name}" for name in names), *about),
+    )
+
+
 def _blocking(rule: Rule, facts: Facts) -> set[str]:
     """Facts that the rule cannot do without and that nobody knows."""
-    optional = _optional_parameters(rule.decide)
+    optional = optional_parameters(rule.decide)
     return {
         source
         for name, source in rule.inputs.items()
@@ -214,7 +247,14 @@ def _unknown(
     why = not_found.get(source, "it was never observed")
     message = f"{rule.key} cannot be decided: {source} is not known: {why}"
     hint = f"write {rule.key} in kava.toml, or make the fact known and lock again"
-    return Problem(message=message, exit=Exit.ENVIRONMENT, key=rule.key, hint=hint)
+    return Problem(
+        message=message,
+        exit=Exit.ENVIRONMENT,
+        code="KV0205",
+        key=rule.key,
+        hint=hint,
+        about=(source,),
+    )
 
 
 def _value(source: str, known: Mapping[str, Decision], facts: Facts) -> tuple[bool, Plain]:
@@ -230,7 +270,10 @@ def _parameters(function: object) -> tuple[str, ...]:
     return tuple(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
 
 
-def _optional_parameters(function: object) -> set[str]:
+@cache
+def optional_parameters(function: Callable[..., object]) -> frozenset[str]:
     """Parameters annotated `... | None`: they are told None when the input is not known."""
     annotations: Mapping[str, object] = function.__annotations__
-    return {name for name in _parameters(function) if "None" in str(annotations.get(name, ""))}
+    return frozenset(
+        name for name in _parameters(function) if "None" in str(annotations.get(name, ""))
+    )

@@ -29,6 +29,7 @@ def batch_split(
 
 CHECK = Check(
     name="batch_split",
+    code="KV0710",
     inputs={
         "global_batch": "train.global_batch",
         "micro_batch": "train.micro_batch",

@@ -1,4 +1,4 @@
-"""KV201: a trained projector on the teacher's side can follow the student anywhere."""
+"""A trained projector on the teacher's side can follow the student anywhere."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def collapse(side: str, kind: str, ce_weight: float, weight: float) -> Problem |
     if side != "teacher" or kind == "none" or ce_weight > 0 or weight == 0:
         return None
     return warning(
-        "KV201: a trained projector on the teacher's side without cross-entropy can collapse; "
+        "a trained projector on the teacher's side without cross-entropy can collapse; "
         "its cosine cannot tell a good teacher from unrelated text",
         key="objective.kv.projector.side",
         hint='objective.kv.projector.side = "student", or objective.ce_weight = 1.0',
@@ -20,6 +20,7 @@ def collapse(side: str, kind: str, ce_weight: float, weight: float) -> Problem |
 
 CHECK = Check(
     name="collapse",
+    code="KV0717",
     inputs={
         "side": "objective.kv.projector.side",
         "kind": "objective.kv.projector.kind",

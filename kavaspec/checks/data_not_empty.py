@@ -34,6 +34,7 @@ def eval_not_empty(split: str, eval_rows: int) -> Problem | None:
 CHECKS = (
     Check(
         name="data_not_empty",
+        code="KV0711",
         inputs={
             "steps": "train.steps",
             "rows": "fact.data.rows",
@@ -44,6 +45,7 @@ CHECKS = (
     ),
     Check(
         name="eval_not_empty",
+        code="KV0716",
         inputs={"split": "data.eval_split", "eval_rows": "fact.data.eval_rows"},
         veto=eval_not_empty,
     ),

@@ -1,4 +1,4 @@
-"""KV202: a projector whose term has weight 0 is never trained."""
+"""A projector whose term has weight 0 is never trained."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dead_projector(
     if kind == "none" or weight == 0 or not dead or (share_kv and len(dead) < len(tensors)):
         return None
     return warning(
-        f"KV202: objective.kv.{dead[0]}_weight is 0, so the projector of the {dead[0]}s "
+        f"objective.kv.{dead[0]}_weight is 0, so the projector of the {dead[0]}s "
         "is built and never trained",
         key=f"objective.kv.{dead[0]}_weight",
         hint=f'leave "{dead[0]}" out of objective.kv.tensors',
@@ -31,6 +31,7 @@ def dead_projector(
 
 CHECK = Check(
     name="dead_projector",
+    code="KV0718",
     inputs={
         "tensors": "objective.kv.tensors",
         "key_weight": "objective.kv.key_weight",

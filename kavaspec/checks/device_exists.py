@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kavaspec.checks.check import Check, error
+from kavaspec.checks.check import Check, OneOf, Spoken, error
 from kavaspec.choice import impossible
 from kavaspec.errors import Problem
 from kavaspec.rules.device import candidates
@@ -30,6 +30,7 @@ def device_exists(
 
 CHECK = Check(
     name="device_exists",
+    code="KV0719",
     inputs={
         "device": "train.device",
         "gpu": "fact.gpu.name",
@@ -40,4 +41,13 @@ CHECK = Check(
         "arch_list": "fact.torch.arch_list",
     },
     veto=device_exists,
+    judges="train.device",
+    depends={
+        "gpu": Spoken(),
+        "arch": Spoken(),
+        "accelerator": OneOf(values=("cuda", "rocm", "mps", None)),
+        "torch": Spoken(),
+        "backend": Spoken(),
+        "arch_list": Spoken(),
+    },
 )

@@ -35,16 +35,19 @@ def _differs(group: str, written: str, found: str | None) -> Problem | None:
 CHECKS = (
     Check(
         name="teacher_digest_matches",
+        code="KV0720",
         inputs={"written": "model.teacher.digest", "found": "fact.teacher.digest"},
         veto=teacher_digest_matches,
     ),
     Check(
         name="student_digest_matches",
+        code="KV0721",
         inputs={"written": "model.student.digest", "found": "fact.student.digest"},
         veto=student_digest_matches,
     ),
     Check(
         name="data_digest_matches",
+        code="KV0722",
         inputs={"written": "data.digest", "found": "fact.data.digest"},
         veto=data_digest_matches,
     ),

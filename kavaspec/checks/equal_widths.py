@@ -46,6 +46,7 @@ def _unequal(
 CHECKS = (
     Check(
         name="equal_student_widths",
+        code="KV0723",
         inputs={
             "student_dim": "objective.kv.student_dim",
             "aggregate": "objective.kv.aggregate",
@@ -56,6 +57,7 @@ CHECKS = (
     ),
     Check(
         name="equal_teacher_widths",
+        code="KV0724",
         inputs={
             "teacher_dim": "objective.kv.teacher_dim",
             "aggregate": "objective.kv.aggregate",

@@ -34,11 +34,13 @@ def _missing(key: str, role: str, layers: Sequence[int], layout: str) -> Problem
 CHECKS = (
     Check(
         name="student_layers_exist",
+        code="KV0725",
         inputs={"layers": "objective.kv.layers", "layout": "fact.student.kv_layout"},
         veto=student_layers_exist,
     ),
     Check(
         name="teacher_layers_exist",
+        code="KV0726",
         inputs={"layer_map": "objective.kv.layer_map", "layout": "fact.teacher.kv_layout"},
         veto=teacher_layers_exist,
     ),

@@ -24,6 +24,7 @@ def layer_map_fits(
 
 CHECK = Check(
     name="layer_map_fits",
+    code="KV0727",
     inputs={
         "aggregate": "objective.kv.aggregate",
         "layers": "objective.kv.layers",

@@ -29,11 +29,13 @@ def _too_long(who: str, max_length: int, limit: int | None) -> Problem | None:
 CHECKS = (
     Check(
         name="length_fits_student",
+        code="KV0728",
         inputs={"max_length": "data.max_length", "limit": "fact.student.max_length"},
         veto=length_fits_student,
     ),
     Check(
         name="length_fits_teacher",
+        code="KV0729",
         inputs={
             "max_length": "data.max_length",
             "source": "model.teacher.source",

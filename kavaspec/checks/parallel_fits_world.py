@@ -22,6 +22,7 @@ def parallel_fits_world(parallel: str, world: int) -> Problem | None:
 
 CHECK = Check(
     name="parallel_fits_world",
+    code="KV0732",
     inputs={"parallel": "train.parallel", "world": "train.world"},
     veto=parallel_fits_world,
 )

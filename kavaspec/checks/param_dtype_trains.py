@@ -20,15 +20,17 @@ def param_dtype_trains(param_dtype: str, learning_rate: float) -> Problem | None
     if param_dtype == "float32":
         return None
     return warning(
-        f"KV110: bfloat16 weights of {frozen_from(learning_rate):g} and more do not move at "
+        f"bfloat16 weights of {frozen_from(learning_rate):g} and more do not move at "
         f"train.learning_rate = {learning_rate}: the update is rounded away",
         key="train.param_dtype",
         hint='train.param_dtype = "float32"',
+        code="KV0734",
     )
 
 
 CHECK = Check(
     name="param_dtype_trains",
+    code="KV0733",
     inputs={"param_dtype": "train.param_dtype", "learning_rate": "train.learning_rate"},
     veto=param_dtype_trains,
 )

@@ -83,6 +83,7 @@ def _count(width: Dim) -> int:
 CHECKS = (
     Check(
         name="projector_enters",
+        code="KV0736",
         inputs={
             "side": "objective.kv.projector.side",
             "in_dim": "objective.kv.projector.in_dim",
@@ -93,6 +94,7 @@ CHECKS = (
     ),
     Check(
         name="projector_leaves",
+        code="KV0737",
         inputs={
             "side": "objective.kv.projector.side",
             "out_dim": "objective.kv.projector.out_dim",
@@ -103,6 +105,7 @@ CHECKS = (
     ),
     Check(
         name="projector_is_needed",
+        code="KV0738",
         inputs={
             "kind": "objective.kv.projector.kind",
             "teacher_dim": "objective.kv.teacher_dim",
@@ -112,6 +115,7 @@ CHECKS = (
     ),
     Check(
         name="hidden_is_right",
+        code="KV0739",
         inputs={
             "kind": "objective.kv.projector.kind",
             "hidden_dim": "objective.kv.projector.hidden_dim",

@@ -29,6 +29,7 @@ def _narrowest(width: int | Sequence[int]) -> int:
 
 CHECK = Check(
     name="rank_is_low",
+    code="KV0740",
     inputs={
         "kind": "objective.kv.projector.kind",
         "rank": "objective.kv.projector.rank",

@@ -22,6 +22,7 @@ def reproducibility_on_device(reproducibility: str, device: str) -> Problem | No
 
 CHECK = Check(
     name="reproducibility_on_device",
+    code="KV0741",
     inputs={"reproducibility": "train.reproducibility", "device": "train.device"},
     veto=reproducibility_on_device,
 )

@@ -20,6 +20,7 @@ def same_tokenizer(source: str, teacher: str | None, student: str | None) -> Pro
 
 CHECK = Check(
     name="same_tokenizer",
+    code="KV0742",
     inputs={
         "source": "model.teacher.source",
         "teacher": "fact.teacher.tokenizer",

@@ -49,6 +49,7 @@ def weighted_has_weight(aggregate: str, weight_start: float, weight_stop: float)
 CHECKS = (
     Check(
         name="something_to_learn",
+        code="KV0746",
         inputs={
             "kind": "objective.kind",
             "ce_weight": "objective.ce_weight",
@@ -61,6 +62,7 @@ CHECKS = (
     ),
     Check(
         name="weighted_has_weight",
+        code="KV0747",
         inputs={
             "aggregate": "objective.kv.aggregate",
             "weight_start": "objective.kv.weight_start",

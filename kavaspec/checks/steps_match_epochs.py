@@ -29,6 +29,7 @@ def steps_match_epochs(
 
 CHECK = Check(
     name="steps_match_epochs",
+    code="KV0748",
     inputs={
         "steps": "train.steps",
         "epochs": "train.epochs",

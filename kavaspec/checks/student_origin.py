@@ -80,6 +80,7 @@ def student_layers_in_teacher(layers: Sequence[int] | None, layout: str) -> Prob
 CHECKS = (
     Check(
         name="student_origin",
+        code="KV0749",
         inputs={
             "init": "model.student.init",
             "source": "model.student.source",
@@ -90,6 +91,7 @@ CHECKS = (
     ),
     Check(
         name="student_layers_in_teacher",
+        code="KV0750",
         inputs={"layers": "model.student.layers", "layout": "fact.teacher.kv_layout"},
         veto=student_layers_in_teacher,
     ),

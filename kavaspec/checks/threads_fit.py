@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.checks.check import Check, error
+from kavaspec.checks.check import AtLeast, Check, error
 from kavaspec.errors import Problem
 
 
@@ -20,6 +20,9 @@ def threads_fit(threads: int, world: int, cores: int) -> Problem | None:
 
 CHECK = Check(
     name="threads_fit",
+    code="KV0751",
     inputs={"threads": "train.threads", "world": "train.world", "cores": "fact.cpu.cores"},
     veto=threads_fit,
+    judges="train.threads",
+    depends={"cores": AtLeast()},
 )

@@ -1,4 +1,4 @@
-"""KV204: padding counts in the loss."""
+"""Padding counts in the loss."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ def unmasked_padding(mask: str) -> Problem | None:
     if mask != "none":
         return None
     return warning(
-        'KV204: objective.kv.mask = "none" counts padding as if it were text',
+        'objective.kv.mask = "none" counts padding as if it were text',
         key="objective.kv.mask",
         hint='objective.kv.mask = "attention"',
     )
 
 
-CHECK = Check(name="unmasked_padding", inputs={"mask": "objective.kv.mask"}, veto=unmasked_padding)
+CHECK = Check(
+    name="unmasked_padding",
+    code="KV0752",
+    inputs={"mask": "objective.kv.mask"},
+    veto=unmasked_padding,
+)

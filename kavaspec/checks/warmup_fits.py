@@ -19,6 +19,7 @@ def warmup_fits(warmup_steps: int, steps: int) -> Problem | None:
 
 CHECK = Check(
     name="warmup_fits",
+    code="KV0753",
     inputs={"warmup_steps": "train.warmup_steps", "steps": "train.steps"},
     veto=warmup_fits,
 )

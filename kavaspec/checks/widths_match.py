@@ -48,6 +48,7 @@ def _mismatch(
 CHECKS = (
     Check(
         name="teacher_width_matches",
+        code="KV0754",
         inputs={
             "teacher_dim": "objective.kv.teacher_dim",
             "layout": "fact.teacher.kv_layout",
@@ -58,6 +59,7 @@ CHECKS = (
     ),
     Check(
         name="student_width_matches",
+        code="KV0755",
         inputs={
             "student_dim": "objective.kv.student_dim",
             "layout": "fact.student.kv_layout",

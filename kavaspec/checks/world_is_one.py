@@ -17,4 +17,6 @@ def world_is_one(world: int) -> Problem | None:
     )
 
 
-CHECK = Check(name="world_is_one", inputs={"world": "train.world"}, veto=world_is_one)
+CHECK = Check(
+    name="world_is_one", code="KV0756", inputs={"world": "train.world"}, veto=world_is_one
+)

@@ -84,4 +84,12 @@ RULES: tuple[Rule, ...] = (
     workers.RULE,
     world.RULE,
 )
-"""One rule for each key that may be `"auto"`, in the order of the file names."""
+"""One rule for each key that may be `"auto"`, in the order of the file names: the newest version."""
+
+OLD_RULES: tuple[Rule, ...] = ()
+"""Every older version, from `kavaspec/rules/old/`. They decide what locks made with them record."""
+
+
+def every_version() -> tuple[Rule, ...]:
+    """All rules that there ever were."""
+    return (*RULES, *OLD_RULES)

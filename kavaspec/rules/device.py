@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kavaspec.choice import Candidate, choose
-from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rule, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rule, Undecidable
 
 DEVICES = ("cuda", "rocm", "mps")
 
@@ -18,15 +18,24 @@ def device(
     torch: str | None,
     backend: str | None,
     arch_list: Sequence[str] | None,
+    login_node: str | None,
     allowed: Allowed = ANYTHING,
 ) -> Decision:
     """An accelerator counts when a kernel ran on it. A GPU that torch cannot use stops the lock.
 
     Raises:
         Undecidable: if there is a GPU that torch cannot use, or the spec allows nothing that is
-            here. Never falls back to the CPU unless the spec says so.
+            here, or this is a login node without a GPU. Never falls back to the CPU unless the
+            spec says so.
     """
     here = candidates(gpu, arch, accelerator, torch, backend, arch_list)
+    if gpu is None and login_node is not None and not _only_cpu(allowed):
+        raise Undecidable(
+            f"this is a login node of {login_node}, and what a job gets cannot be seen from here",
+            hint="lock in a job, or keep its facts (kavaspec facts --save NAME, in a job), "
+            'or write train.device = "cpu"',
+            missing=True,
+        )
     if gpu is not None and accelerator is None and not _only_cpu(allowed):
         raise Undecidable(here[0].impossible or "", hint=_way_out(torch))
     decision = choose(here, allowed, hint='write train.device = "cpu" to train without a GPU')
@@ -57,7 +66,6 @@ def candidates(
         value=accelerator,
         because=f"torch {torch} ran a kernel on {gpu}",
         otherwise=f"{gpu} is left alone",
-        guard=(Guard(fact="fact.torch.accelerator", op="==", value=accelerator),),
     )
     others = tuple(
         Candidate(value=name, because="", impossible=f"{gpu} is a {accelerator} device for torch")
@@ -105,6 +113,7 @@ RULE = Rule(
         "torch": "fact.torch.version",
         "backend": "fact.torch.backend",
         "arch_list": "fact.torch.arch_list",
+        "login_node": "fact.scheduler.login_node",
     },
     decide=device,
 )

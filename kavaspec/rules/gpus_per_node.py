@@ -8,7 +8,8 @@ from kavaspec.decision import Decision, Rejected, Rule, Term
 def gpus_per_node(device: str, world: int, stated: int | None, found: int | None) -> Decision:
     """One for each process, up to what a node has by the scheduler (`stated`) or by what is here."""
     if device == "cpu":
-        return Decision(value=0, because="the CPU computes")
+        terms = (Term(name="GPUs of a node", formula=f"min({world}, 0)", value=0),)
+        return Decision(value=0, because="the CPU computes", terms=terms)
     there = max(1, stated or found or 1)
     value = min(world, there)
     return Decision(

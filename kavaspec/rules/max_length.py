@@ -31,19 +31,23 @@ def max_length(
     )
     limits = [(limit, why) for limit, why in _limits(student_limit, allowed) if limit < whole]
     if not limits:
-        _refuse(whole, allowed)
+        _refuse(whole, longest, allowed)
         return Decision(
             value=whole, because=f"the longest row has {longest} tokens; none is cut", terms=terms
         )
     limit, why = min(limits)
     if limit < SHORTEST:
-        raise Undecidable(f"{why}, and rows of less than {SHORTEST} tokens teach nothing")
-    _refuse(limit, allowed)
+        raise Undecidable(
+            f"{why}, and rows of less than {SHORTEST} tokens teach nothing",
+            possible=range(min(whole, student_limit or whole), SHORTEST - 1, -1),
+            why=f"the longest row has {longest} tokens, and fewer than {SHORTEST} teach nothing",
+        )
+    _refuse(limit, longest, allowed)
     return Decision(
         value=limit,
         because=f"{why}; rows of up to {longest} tokens are cut",
         rejected=(Rejected(value=whole, because=why),),
-        terms=terms,
+        terms=(*terms, Term(name="cut at", formula=f"min({whole}, {limit})", value=limit)),
     )
 
 
@@ -56,12 +60,14 @@ def _limits(student_limit: int | None, allowed: Allowed) -> list[tuple[int, str]
     return limits
 
 
-def _refuse(length: int, allowed: Allowed) -> None:
+def _refuse(length: int, longest: int, allowed: Allowed) -> None:
     reason = allowed.refuses(length)
     if reason is not None:
         raise Undecidable(
             f"{length} tokens suit the data and the student, but {reason}",
             hint="write data.max_length as a number",
+            possible=range(length, SHORTEST - 1, -1),
+            why=f"the longest row has {longest} tokens",
         )
 
 

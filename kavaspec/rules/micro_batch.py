@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kavaspec.batch import divisors, nearest
-from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Rule, Term, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Term, Undecidable
 
 TABLE_LENGTH = 512
 TABLE_PARAMETERS = 494_032_768
@@ -43,9 +43,15 @@ def micro_batch(
             f"a global batch of {global_batch} cannot be shared by {world} processes",
             hint=_worlds(global_batch, world),
         )
-    fact, memory = _memory(device, gpu_memory, unified, host_memory)
+    fact, memory = which_memory(device, gpu_memory, unified, host_memory)
+    if memory is None:
+        raise Undecidable(
+            f"{fact} is not known, so nothing says what fits",
+            hint="write train.micro_batch as a number",
+            missing=True,
+        )
     given = _rows(table, memory)
-    fits = _scaled(given, max_length, parameters)
+    fits = rows_that_fit(table, memory, max_length, parameters)
     share = global_batch // world
     value = _largest(share, fits, allowed)
     return Decision(
@@ -53,24 +59,21 @@ def micro_batch(
         because=_because(value, share, fits, memory, max_length),
         rejected=_rejected(value, share, fits, allowed),
         terms=_terms(given, fits, max_length, parameters, global_batch, world, value),
-        guard=_guard(value, fact, table, max_length, parameters),
     )
 
 
-def _memory(
+def which_memory(
     device: str, gpu_memory: int | None, unified: bool | None, host_memory: int | None
-) -> tuple[str, int]:
-    own = device in {"cuda", "rocm"} and not unified
-    fact, memory = (
-        ("fact.gpu.memory_bytes", gpu_memory) if own else ("fact.memory.total_bytes", host_memory)
-    )
-    if memory is None:
-        raise Undecidable(
-            f"{fact} is not known, so nothing says what fits",
-            hint="write train.micro_batch as a number",
-            missing=True,
-        )
-    return fact, memory
+) -> tuple[str, int | None]:
+    """The fact that says in how much memory the step runs, and what it says, in bytes."""
+    if device in {"cuda", "rocm"} and not unified:
+        return "fact.gpu.memory_bytes", gpu_memory
+    return "fact.memory.total_bytes", host_memory
+
+
+def rows_that_fit(table: Table, memory_bytes: int, max_length: int, parameters: int) -> int:
+    """Rows of `max_length` tokens, by the table; at least one."""
+    return _scaled(_rows(table, memory_bytes), max_length, parameters)
 
 
 def _rows(table: Table, memory: int) -> int:
@@ -91,6 +94,8 @@ def _largest(share: int, fits: int, allowed: Allowed) -> int:
     raise Undecidable(
         f"of the divisors of {share} rows, {_list(fitting)} fit in memory and {spec}",
         hint=f"allow train.micro_batch = {fitting[-1]}, or write the number that you know to fit",
+        possible=fitting[::-1],
+        why=f"the divisors of {share} rows that fit in memory",
     )
 
 
@@ -130,16 +135,6 @@ def _terms(
             value=value,
         ),
     )
-
-
-def _guard(
-    value: int, fact: str, table: Table, max_length: int, parameters: int
-) -> tuple[Guard, ...]:
-    """The least memory for which the table still gives `value` rows."""
-    floor = min(
-        floor for floor, rows in (*table, (0, 1)) if _scaled(rows, max_length, parameters) >= value
-    )
-    return (Guard(fact=fact, op=">=", value=floor),) if floor else ()
 
 
 def _list(values: Sequence[int]) -> str:

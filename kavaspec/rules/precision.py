@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kavaspec.choice import Candidate, choose
-from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rule
-from kavaspec.plain import Plain
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rule
 
 _AMD_YES = re.compile(r"gfx(90a|94\w|950|11\w\w|12\w\w)")
 _AMD_NO = re.compile(r"gfx(10\w\w|900|906)")
@@ -83,7 +82,6 @@ def _cuda(gpu: str, capability: tuple[int, ...] | None) -> tuple[Candidate, ...]
             Candidate(
                 value="bfloat16",
                 because=f"{gpu} ({sm}) computes bfloat16 in hardware",
-                guard=(_at_least(8, 0),),
             ),
             _float32(
                 f"{gpu} ({sm}) computes it too",
@@ -101,7 +99,6 @@ def _cuda(gpu: str, capability: tuple[int, ...] | None) -> tuple[Candidate, ...]
             Candidate(
                 value="float16",
                 because=f"{gpu} ({sm}) has float16 tensor cores; the loss is scaled",
-                guard=(_at_least(7, 0),),
             ),
             _float32(f"{gpu} ({sm}) computes it without tensor cores", "has no tensor cores here"),
             emulated,
@@ -135,7 +132,6 @@ def _rocm(gpu: str, fact: str | None, canary: str | None) -> tuple[Candidate, ..
         if native or faster
         else f"it halves the activations; nothing shows that {arch} computes it faster",
         otherwise=f"{arch} is not in the table, and the canary did not find it faster",
-        guard=(Guard(fact="fact.gpu.arch", op="==", value=fact),),
     )
     if native or faster:
         return (brain, _float32(f"{gpu} ({arch}) computes it too", "is slower here"), half)
@@ -194,11 +190,6 @@ def _float32(because: str, otherwise: str = "") -> Candidate:
 
 def _no(dtype: str, why: str) -> Candidate:
     return Candidate(value=dtype, because="", impossible=why)
-
-
-def _at_least(major: int, minor: int) -> Guard:
-    floor: Plain = (major, minor)
-    return Guard(fact="fact.gpu.capability", op=">=", value=floor)
 
 
 RULE = Rule(

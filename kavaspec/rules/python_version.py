@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.decision import Decision, Guard, Rule
+from kavaspec.decision import Decision, Rule
 
 
 def python_version(version: str) -> Decision:
@@ -10,7 +10,6 @@ def python_version(version: str) -> Decision:
     return Decision(
         value=version,
         because=f"Python {version} is what runs there",
-        guard=(Guard(fact="fact.python.version", op="==", value=version),),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.decision import ANYTHING, Allowed, Decision, Guard, Rejected, Rule, Term, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Term, Undecidable
 
 FEEDING = 4
 """Threads that keep a GPU fed: tokenising and collating; more only wake each other up."""
@@ -27,14 +27,26 @@ def threads(device: str, cores: int, world: int, allowed: Allowed = ANYTHING) ->
         raise Undecidable(
             f"{most} threads are the most that help here, but {allowed.refuses(most)}",
             hint=f"train.threads = {most}",
+            possible=range(most, 0, -1),
+            why=f"more than {most} do not help here",
         )
     return Decision(
         value=value,
         because=_because(device, value, cores),
         rejected=_rejected(value, most, share, device, allowed),
-        terms=(Term(name="cores of one process", formula=f"{cores} // {world}", value=share),),
-        guard=(Guard(fact="fact.cpu.cores", op=">=", value=value * world),),
+        terms=_terms(cores, world, share, most, value),
     )
+
+
+def _terms(cores: int, world: int, share: int, most: int, value: int) -> tuple[Term, ...]:
+    """Each step that makes the number smaller, down to the value."""
+    terms = [Term(name="cores of one process", formula=f"{cores} // {world}", value=share)]
+    if most < share:
+        terms.append(Term(name="enough", formula=f"min({FEEDING}, {share})", value=most))
+    if value < most:
+        name = "the most that the spec allows"
+        terms.append(Term(name=name, formula=f"min({most}, {value})", value=value))
+    return tuple(terms)
 
 
 def _because(device: str, value: int, cores: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.decision import Decision, Guard, Rule, Undecidable
+from kavaspec.decision import Decision, Rule, Undecidable
 
 
 def torch_version(version: str | None) -> Decision:
@@ -20,7 +20,6 @@ def torch_version(version: str | None) -> Decision:
     return Decision(
         value=version,
         because=f"torch {version} is installed there",
-        guard=(Guard(fact="fact.torch.version", op="==", value=version),),
     )
 
 

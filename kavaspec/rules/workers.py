@@ -16,6 +16,8 @@ def workers(cores: int, allowed: Allowed = ANYTHING) -> Decision:
         raise Undecidable(
             f"none of 0 to {cores} workers will do: {allowed.refuses(0)}",
             hint="loader.workers = 0",
+            possible=range(cores + 1),
+            why=f"{cores} cores may be used",
         )
     if value == 0:
         return Decision(

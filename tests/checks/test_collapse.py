@@ -20,7 +20,7 @@ def test_no_warning(side, kind, ce_weight, weight):
 def test_the_original_is_warned_about():
     problem = collapse("teacher", "mlp", 0.0, 1.0)
     assert problem.message == (
-        "KV201: a trained projector on the teacher's side without cross-entropy can collapse; "
+        "a trained projector on the teacher's side without cross-entropy can collapse; "
         "its cosine cannot tell a good teacher from unrelated text"
     )
     assert problem.hint == ('objective.kv.projector.side = "student", or objective.ce_weight = 1.0')

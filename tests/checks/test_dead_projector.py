@@ -27,8 +27,7 @@ def test_no_warning(change):
 def test_the_value_projector_of_the_original_is_warned_about():
     problem = veto()
     assert problem.message == (
-        "KV202: objective.kv.value_weight is 0, so the projector of the values "
-        "is built and never trained"
+        "objective.kv.value_weight is 0, so the projector of the values is built and never trained"
     )
     assert problem.hint == 'leave "value" out of objective.kv.tensors'
     assert (problem.key, problem.severity) == ("objective.kv.value_weight", "warning")

@@ -17,7 +17,7 @@ def test_float16_is_refused():
 def test_bfloat16_is_warned_about():
     problem = param_dtype_trains("bfloat16", 5e-5)
     assert problem.message == (
-        "KV110: bfloat16 weights of 0.015625 and more do not move at "
+        "bfloat16 weights of 0.015625 and more do not move at "
         "train.learning_rate = 5e-05: the update is rounded away"
     )
     assert problem.hint == 'train.param_dtype = "float32"'

@@ -1,11 +1,11 @@
 import pytest
 
-from kavaspec.checks.precision_on_device import precision_on_device
+from kavaspec.checks.precision_on_device import canary_is_right, precision_on_device
 from kavaspec.errors import Exit
 
 
 def veto(precision, device, **facts):
-    known = dict.fromkeys(("gpu", "capability", "arch", "cpu_features", "bfloat16", "float16"))
+    known = dict.fromkeys(("gpu", "capability", "arch", "cpu_features"))
     return precision_on_device(precision=precision, device=device, **(known | facts))
 
 
@@ -15,7 +15,7 @@ def veto(precision, device, **facts):
         ("bfloat16", "cuda", {"gpu": "A100", "capability": (8, 0)}),
         ("float16", "cuda", {"gpu": "A100", "capability": (8, 0)}),
         ("float16", "cuda", {"gpu": "P40", "capability": (6, 1)}),
-        ("bfloat16", "cpu", {"cpu_features": ("avx2",), "bfloat16": "slower"}),
+        ("bfloat16", "cpu", {"cpu_features": ("avx2",)}),
         ("bfloat16", "mps", {}),
         ("float32", "cuda", {}),
     ],
@@ -55,16 +55,28 @@ def test_what_is_only_unwise_passes(precision, device, facts):
             {"gpu": "RX 6600", "arch": "gfx1032"},
             "bfloat16 does not train on rocm: gfx1032 has no bfloat16 that trains",
         ),
-        (
-            "bfloat16",
-            "cuda",
-            {"gpu": "A100", "capability": (8, 0), "bfloat16": "wrong"},
-            "bfloat16 does not train on cuda: the canary found bfloat16 wrong here",
-        ),
     ],
-    ids=["cpu", "mps", "volta", "rdna2", "canary"],
+    ids=["cpu", "mps", "volta", "rdna2"],
 )
 def test_what_cannot_train_is_refused(precision, device, facts, message):
     problem = veto(precision, device, **facts)
     assert (problem.message, problem.hint) == (message, 'train.precision = "auto"')
     assert (problem.exit, problem.key) == (Exit.UNSATISFIABLE, "train.precision")
+
+
+@pytest.mark.parametrize("found", ["wrong", "unsupported"])
+def test_what_the_canary_refused_is_not_trained_in(found):
+    problem = canary_is_right("bfloat16", "cuda", bfloat16=found, float16=None)
+    assert problem.message == (
+        f"bfloat16 does not train on cuda: the canary found bfloat16 {found} here"
+    )
+    assert (problem.hint, problem.key) == ('train.precision = "auto"', "train.precision")
+
+
+@pytest.mark.parametrize(
+    ("precision", "bfloat16", "float16"),
+    [("bfloat16", "slower", "wrong"), ("bfloat16", None, None), ("float32", "wrong", "wrong")],
+    ids=["slow-is-right", "nobody-tried", "no-canary-is-about-it"],
+)
+def test_everything_else_is(precision, bfloat16, float16):
+    assert canary_is_right(precision, "cuda", bfloat16, float16) is None

@@ -7,11 +7,14 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kavaspec import checks
 from kavaspec.checks import CHECKS
+from kavaspec.checks.check import Spoken
 from kavaspec.facts.names import kind_of
-from kavaspec.spec.schema import keys
+from kavaspec.spec.schema import choices, keys
 
 every_check = pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 
@@ -52,6 +55,51 @@ def test_every_source_exists(check):
 def test_it_reads_a_value_that_somebody_can_change(check):
     """Facts alone cannot be wrong; and a check without a key would ask for facts in vain."""
     assert any(source in keys() for source in check.inputs.values())
+
+
+@every_check
+def test_it_says_how_it_depends_on_each_machine_fact(check):
+    """Guards are derived from this: a fact that is forgotten would be promised nothing about."""
+    read = {
+        name
+        for name, source in check.inputs.items()
+        if source.startswith("fact.") and kind_of(source).scope == "machine"
+    }
+    assert set(check.depends) == read
+    assert (check.judges in keys()) is bool(read)
+    assert not read or keys()[check.judges].tier != "experiment"
+
+
+@every_check
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_what_is_only_spoken_of_never_decides(check, data):
+    spoken = [name for name, how in check.depends.items() if isinstance(how, Spoken)]
+    if not spoken:
+        return
+    told = {name: data.draw(anything(source)) for name, source in check.inputs.items()}
+    other = {name: data.draw(anything(check.inputs[name])) for name in spoken}
+    assert (check.veto(**told) is None) == (check.veto(**{**told, **other}) is None)
+
+
+def anything(source):
+    """Any value of a key or fact that checks may meet."""
+    if source in keys():
+        words = choices(keys()[source].field)
+        return st.sampled_from(words) if words else st.integers(1, 100)
+    kind = kind_of(source)
+    if kind.one_of:
+        return st.none() | st.sampled_from(kind.one_of)
+    return (
+        st.none()
+        | {
+            "text": st.sampled_from(["sm_80", "sm_70", "gfx90a", "gfx1032", "2.13.0", "A card"]),
+            "int": st.integers(0, 1 << 40),
+            "bool": st.booleans(),
+            "texts": st.lists(st.sampled_from(["sm_80", "gfx90a", "avx512_bf16", "amx_bf16"])),
+            "ints": st.tuples(st.integers(3, 12), st.integers(0, 9)),
+        }[kind.type]
+    )
 
 
 @every_check

@@ -86,14 +86,18 @@ def test_a_constraint_reaches_the_rule_and_is_recorded():
 def test_a_rule_that_cannot_decide_becomes_a_problem_with_its_hint():
     result = run({"precision": auto(one_of=("float16",)), "device": auto()})
     assert result.problems == (
-        Problem(message="precision cannot be decided: nothing is allowed", exit=Exit.UNSATISFIABLE, key="precision", hint="allow float32", about=("device",)),
+        Problem(message="precision cannot be decided: nothing is allowed", exit=Exit.UNSATISFIABLE, code="KV0701", key="precision", hint="allow float32", about=("device",)),
     )  # fmt: skip
 
 
 def test_a_constraint_that_the_rule_ignores_still_holds():
     result = run({"device": auto(one_of=("cpu",))})
     [problem] = result.problems
-    assert problem.message == 'device would be cuda, but the spec allows only ["cpu"]'
+    assert problem.message == (
+        'device: one_of = ["cpu"] leaves no value; possible here: cuda (A100 is here)'
+    )
+    assert problem.hint == 'one_of = ["cpu", "cuda"]'
+    assert problem.about[0] == "device.one_of"
 
 
 def test_an_optional_fact_may_be_unknown():
@@ -183,12 +187,15 @@ def test_an_auto_without_a_rule_is_our_mistake():
 
 def too_big(micro: int, memory: int | None) -> Problem | None:
     if memory is not None and micro > memory:
-        return Problem(message="does not fit", exit=Exit.UNSATISFIABLE, key="micro")
+        return Problem(message="does not fit", exit=Exit.UNSATISFIABLE, code="", key="micro")
     return None
 
 
 FITS = Check(
-    name="fits", inputs={"micro": "micro", "memory": "fact.gpu.memory_bytes"}, veto=too_big
+    name="fits",
+    code="KV0700",
+    inputs={"micro": "micro", "memory": "fact.gpu.memory_bytes"},
+    veto=too_big,
 )
 MICRO = {"micro": Decision(value=8, because="", by="spec")}
 

@@ -1,14 +1,13 @@
 import pytest
 
 from kavaspec.choice import Candidate, choose, impossible
-from kavaspec.decision import ANYTHING, Allowed, Guard, Rejected, Term, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Rejected, Term, Undecidable
 
 BEST = Candidate(
     value="best",
     because="it is the best",
     otherwise="was not wanted",
     terms=(Term(name="one", formula="1", value=1),),
-    guard=(Guard(fact="fact.gpu.count", op=">=", value=1),),
 )
 GOOD = Candidate(value="good", because="it is good", otherwise="is second")
 DEAD = Candidate(value="dead", because="", impossible="is dead")
@@ -17,7 +16,7 @@ DEAD = Candidate(value="dead", because="", impossible="is dead")
 def test_the_first_is_taken_and_the_others_keep_their_reasons():
     decision = choose((BEST, GOOD, DEAD))
     assert (decision.value, decision.because) == ("best", "it is the best")
-    assert (decision.terms, decision.guard) == (BEST.terms, BEST.guard)
+    assert decision.terms == BEST.terms
     assert decision.rejected == (
         Rejected(value="good", because="is second"),
         Rejected(value="dead", because="is dead"),

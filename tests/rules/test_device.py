@@ -1,6 +1,6 @@
 import pytest
 
-from kavaspec.decision import ANYTHING, Allowed, Guard, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Undecidable
 from kavaspec.rules.device import device
 
 A100 = {
@@ -10,6 +10,7 @@ A100 = {
     "torch": "2.13.0",
     "backend": "cuda",
     "arch_list": ("sm_80", "sm_90"),
+    "login_node": None,
 }
 M2 = A100 | {"gpu": "Apple M2 Max", "arch": None, "accelerator": "mps", "backend": "mps"}
 MI250 = A100 | {"gpu": "AMD MI250X", "arch": "gfx90a", "accelerator": "rocm", "backend": "rocm"}
@@ -20,6 +21,7 @@ NO_GPU = {
     "torch": "2.13.0",
     "backend": "cpu",
     "arch_list": (),
+    "login_node": None,
 }
 ONLY_CPU = Allowed(one_of=("cpu",))
 
@@ -49,14 +51,6 @@ def test_device(machine, allowed, value, because):
 def test_the_cpu_is_turned_down_for_the_gpu():
     [no] = device(**A100).rejected
     assert (no.value, no.because) == ("cpu", "NVIDIA A100-SXM4-80GB is here and torch can use it")
-
-
-def test_an_accelerator_must_be_there_to_run():
-    assert device(**A100).guard == (Guard(fact="fact.torch.accelerator", op="==", value="cuda"),)
-
-
-def test_the_cpu_is_everywhere():
-    assert device(**NO_GPU).guard == ()
 
 
 @pytest.mark.parametrize(
@@ -99,3 +93,18 @@ def test_an_accelerator_that_is_asked_for_must_be_here():
         "no value is left (cuda, rocm, mps: no GPU was found; "
         'cpu: the spec allows only ["cuda", "rocm"])'
     )
+
+
+def test_a_login_node_without_a_gpu_says_nothing_about_jobs():
+    with pytest.raises(Undecidable) as stop:
+        device(**(NO_GPU | {"login_node": "slurm"}))
+    assert stop.value.because == (
+        "this is a login node of slurm, and what a job gets cannot be seen from here"
+    )
+    assert stop.value.hint == (
+        "lock in a job, or keep its facts (kavaspec facts --save NAME, in a job), "
+        'or write train.device = "cpu"'
+    )
+    assert stop.value.missing
+    assert device(**(NO_GPU | {"login_node": "slurm"}), allowed=ONLY_CPU).value == "cpu"
+    assert device(**(A100 | {"login_node": "slurm"})).value == "cuda"

@@ -1,6 +1,6 @@
 import pytest
 
-from kavaspec.decision import ANYTHING, Allowed, Guard, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Undecidable
 from kavaspec.rules.micro_batch import micro_batch
 
 GIB = 1 << 30
@@ -124,20 +124,6 @@ def test_a_limit_of_the_spec_is_honoured_and_said():
 
 
 @pytest.mark.parametrize(
-    ("machine", "allowed", "guard"),
-    [
-        (A100, ANYTHING, (Guard(fact="fact.gpu.memory_bytes", op=">=", value=40 * GIB),)),
-        (A100, Allowed(max=3), (Guard(fact="fact.gpu.memory_bytes", op=">=", value=8 * GIB),)),
-        (CPU, ANYTHING, (Guard(fact="fact.memory.total_bytes", op=">=", value=8 * GIB),)),
-        (A100, Allowed(max=1), ()),
-    ],
-    ids=["gpu", "smaller-fits-in-less", "host", "one-row-fits-everywhere"],
-)
-def test_the_guard_is_the_least_memory_that_still_holds_it(machine, allowed, guard):
-    assert micro_batch(**machine, allowed=allowed).guard == guard
-
-
-@pytest.mark.parametrize(
     ("change", "allowed", "because", "hint"),
     [
         (
@@ -182,7 +168,6 @@ def test_what_cannot_be_met_names_the_nearest(change, allowed, because, hint):
 def test_any_table_can_be_read(table, value):
     decision = micro_batch(**(A100 | {"table": table}))
     assert decision.value == value
-    assert bool(decision.guard) is (value > 1), "one row needs no table and no memory"
 
 
 def test_long_lists_of_divisors_are_shortened():

@@ -1,6 +1,6 @@
 import pytest
 
-from kavaspec.decision import Allowed, Guard, Undecidable
+from kavaspec.decision import Allowed, Undecidable
 from kavaspec.rules.precision import precision
 
 
@@ -191,21 +191,6 @@ def test_a_canary_that_dies_outweighs_the_table(canary):
     assert {no.value: no.because for no in decision.rejected}["bfloat16"] == (
         f"the canary found bfloat16 {canary} here"
     )
-
-
-@pytest.mark.parametrize(
-    ("machine", "guard"),
-    [
-        (A100, (Guard(fact="fact.gpu.capability", op=">=", value=(8, 0)),)),
-        (V100, (Guard(fact="fact.gpu.capability", op=">=", value=(7, 0)),)),
-        (RX7900, (Guard(fact="fact.gpu.arch", op="==", value="gfx1100"),)),
-        (P40, ()),
-        (EPYC, ()),
-    ],
-    ids=["ampere", "volta", "rdna3", "float32-is-everywhere", "cpu-may-be-slow-but-is-right"],
-)
-def test_guards(machine, guard):
-    assert precision(**machine).guard == guard
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from kavaspec.decision import ANYTHING, Allowed, Guard, Undecidable
+from kavaspec.decision import ANYTHING, Allowed, Undecidable
 from kavaspec.rules.threads import threads
 
 
@@ -18,7 +18,6 @@ from kavaspec.rules.threads import threads
 def test_threads(device, cores, world, allowed, value, because):
     decision = threads(device, cores, world, allowed)
     assert (decision.value, decision.because) == (value, because)
-    assert decision.guard == (Guard(fact="fact.cpu.cores", op=">=", value=value * world),)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
 import pytest
 
-from kavaspec.decision import Guard, Undecidable
+from kavaspec.decision import Undecidable
 from kavaspec.rules.torch_version import torch_version
 
 
 def test_torch_version():
     decision = torch_version("2.13.0")
     assert (decision.value, decision.because) == ("2.13.0", "torch 2.13.0 is installed there")
-    assert decision.guard == (Guard(fact="fact.torch.version", op="==", value="2.13.0"),)
 
 
 def test_without_torch_there_is_nothing_to_lock():
