@@ -10,20 +10,20 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
-from kavaspec.decision import Guard
 from kavaspec.errors import Exit, KavaError, Problem, fail
-from kavaspec.facts.observe import observe_machine
-from kavaspec.facts.probes import PROBES
+from kavaspec.fit import Held, choose_target, hold, notes, see, would_be
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Here, Lock
-from kavaspec.plain import Plain, show, toml
+from kavaspec.plain import Plain, toml
 from kavaspec.project import Project
 from kavaspec.sources.digest import layers_digest, model_digest
 from kavaspec.sources.locate import What
 
 Report = Callable[[str], None]
+
+SMOKE_ROWS = 8
+"""Held-out rows of `--smoke`: enough to walk the whole road, few enough to take seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +36,7 @@ class Row:
     ok: bool
     exit: Exit = Exit.DRIFT
     """The exit code when it is not ok."""
+    code: str = "KV0401"
     hint: str = ""
 
 
@@ -56,6 +57,8 @@ class Verdict:
 
     rows: tuple[Row, ...]
     here: Here | None
+    notes: tuple[str, ...] = ()
+    """What this machine would have decided otherwise, though the locked values are valid."""
 
     @property
     def failures(self) -> tuple[Row, ...]:
@@ -73,19 +76,23 @@ def preflight(
     """Hold a lock against this machine.
 
     Raises:
-        KavaError: exit 2 when several targets fit and none was named; exit 5 when the experiment
-            is provisional; exit 6 when keys are missing from the lock.
+        KavaError: exit 2 when several targets fit and none was named, exit 4 when none does; exit
+            5 when the experiment is provisional; exit 6 when keys are missing from the lock.
     """
-    target = choose_target(lock, request.target)
+    named = request.target
+    candidates = [named] if named is not None and named in lock.targets else list(lock.targets)
+    seen = see(lock, candidates, env=project.env, report=report)
+    target = choose_target(lock, request.target, seen)
     _refuse_incomplete(lock, target)
     _refuse_provisional(lock)
     values, found = lock.values(target), ids(lock, target)
-    observed, rows = _guards(lock, target, project, report)
+    rows = [_guard_row(held) for held in hold(lock, target, seen)]
     teacher, student, data, places = _find(values, project, report)
     folder, output = _run_folder(values, found, target, request, project)
     rows = [*rows, *_memory(lock, values), *places, output]
     if not all(row.ok for row in rows) or folder is None:
         return Verdict(rows=tuple(rows), here=None)
+    differs = notes(would_be(lock, target, seen))
     here = Here(
         target=target,
         kx=found.kx,
@@ -100,24 +107,10 @@ def preflight(
         allow_numerics=request.allow_numerics,
         rehearse=lock.targets[target].decisions["train.micro_batch"].provisional,
         stop_after=request.smoke,
-        facts=observed,
+        judge_at_most=None if request.smoke is None else SMOKE_ROWS,
+        facts=seen.facts,
     )
-    return Verdict(rows=tuple(rows), here=here)
-
-
-def choose_target(lock: Lock, named: str | None) -> str:
-    """The target that was named, or the only one.
-
-    Raises:
-        KavaError: exit 2, listing the targets.
-    """
-    known = ", ".join(lock.targets)
-    if named is not None and named not in lock.targets:
-        raise fail(f"the lock has no target {named}; it has {known}", Exit.USAGE)
-    if named is None and len(lock.targets) > 1:
-        hint = "name one: --target NAME"
-        raise fail(f"the lock has several targets: {known}", Exit.USAGE, hint=hint)
-    return named or next(iter(lock.targets))
+    return Verdict(rows=tuple(rows), here=here, notes=differs)
 
 
 def refusal(verdict: Verdict) -> KavaError:
@@ -128,6 +121,7 @@ def refusal(verdict: Verdict) -> KavaError:
             Problem(
                 message=f"{row.what}: the lock wants {row.lock}, here is {row.here}",
                 exit=row.exit,
+                code=row.code,
                 hint=row.hint or None,
             )
             for row in order
@@ -145,11 +139,16 @@ def _refuse_incomplete(lock: Lock, target: str) -> None:
     missing = [key for key in wanted if key not in blocks]
     if missing:
         message = f"the lock is not complete: {len(missing)} keys are missing, first {missing[0]}"
-        raise fail(message, Exit.BROKEN, hint="derive it again with `kavaspec lock`")
+        raise fail(message, Exit.BROKEN, code="KV0605", hint="derive it again with `kavaspec lock`")
     extra = [key for key in blocks if key not in wanted]
     if extra:
         message = f"the lock has {extra[0]}, which this kavaspec does not know"
-        raise fail(message, Exit.BROKEN, hint="use the kavaspec that wrote it, or a newer one")
+        raise fail(
+            message,
+            Exit.BROKEN,
+            code="KV0607",
+            hint="use the kavaspec that wrote it, or a newer one",
+        )
 
 
 def _refuse_provisional(lock: Lock) -> None:
@@ -157,36 +156,17 @@ def _refuse_provisional(lock: Lock) -> None:
     if open_keys:
         message = f"the experiment is still provisional: {', '.join(open_keys)}"
         hint = "run `kavaspec lock` where the models and data are, then run again"
-        raise fail(message, Exit.UNLOCKED, hint=hint)
+        raise fail(message, Exit.UNLOCKED, code="KV0502", hint=hint)
 
 
-def _guards(
-    lock: Lock, target: str, project: Project, report: Report
-) -> tuple[Mapping[str, Plain], list[Row]]:
-    guards = {
-        Guard.parse(text): key for key, block in lock.blocks(target).items() for text in block.guard
-    }
-    if not guards:
-        return MappingProxyType({}), []
-    wanted = frozenset(guard.fact for guard in guards)
-    probes = tuple(probe for probe in PROBES if wanted & set(probe.facts))
-    seen = observe_machine(env=project.env, report=report, probes=probes)
-    reasons = {item.fact: item.because for item in seen.not_found}
-    observed = {fact: seen.facts[fact].value for fact in sorted(wanted & seen.facts.keys())}
-    rows = []
-    for guard, key in sorted(guards.items(), key=lambda item: str(item[0])):
-        value = observed.get(guard.fact)
-        here = show(value) if guard.fact in observed else f"unknown ({reasons.get(guard.fact)})"
-        rows.append(
-            Row(
-                what=f"{key} ({guard.fact})",
-                lock=f"{guard.op} {toml(guard.value)}",
-                here=here,
-                ok=guard.fact in observed and guard.holds(value),
-                hint="lock for this machine (kavaspec lock --refresh), or choose another target",
-            )
-        )
-    return MappingProxyType(observed), rows
+def _guard_row(held: Held) -> Row:
+    return Row(
+        what=f"{held.key} ({held.guard.fact})",
+        lock=f"{held.guard.op} {toml(held.guard.value)}",
+        here=held.here,
+        ok=held.ok,
+        hint="lock for this machine (kavaspec lock --refresh), or choose another target",
+    )
 
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -212,6 +192,7 @@ def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
             lock=f">= {max(1, need_bytes // 2**20)} MiB",
             here=f"{free_bytes // 2**20} MiB free",
             ok=free_bytes >= need_bytes,
+            code="KV0403",
             hint="free some memory, or run where there is more",
         )
     ]
@@ -250,6 +231,7 @@ def _failed(what: str, wanted: str, error: KavaError) -> Row:
         here=problem.message,
         ok=False,
         exit=Exit.ENVIRONMENT,
+        code=problem.code,
         hint=problem.hint or "",
     )
 
@@ -271,6 +253,7 @@ def _digest_row(values: Mapping[str, Plain], role: str, path: Path, report: Repo
         lock=_short(wanted),
         here=_short(here),
         ok=here == wanted,
+        code="KV0402",
         hint=f"{path} is another model than the one that was locked",
     )
 
@@ -280,7 +263,11 @@ def _made_row(values: Mapping[str, Plain]) -> Row:
     layers = [int(layer) for layer in _texts(values["model.student.layers"])]
     here = layers_digest(str(values["model.teacher.digest"]), layers)
     return Row(
-        what="model.student.digest", lock=_short(wanted), here=_short(here), ok=here == wanted
+        what="model.student.digest",
+        lock=_short(wanted),
+        here=_short(here),
+        ok=here == wanted,
+        code="KV0402",
     )
 
 
@@ -315,6 +302,7 @@ def _run_folder(
         here="none of them can be written",
         ok=False,
         exit=Exit.ENVIRONMENT,
+        code="KV0404",
         hint="set KAVA_OUTPUT_PATH to a folder that you may write to",
     )
     return None, row

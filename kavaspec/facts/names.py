@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
@@ -94,8 +94,8 @@ def _machine(
     )
 
 
-def _experiment(type: Type, meaning: str, *, unit: str = "") -> FactKind:
-    return FactKind(type=type, meaning=meaning, unit=unit, scope="experiment")
+def _experiment(type: Type, meaning: str, *, unit: str = "", at_least: int = 0) -> FactKind:
+    return FactKind(type=type, meaning=meaning, unit=unit, scope="experiment", at_least=at_least)
 
 
 _CANARY = ("faster", "slower", "wrong", "unsupported")
@@ -157,6 +157,11 @@ _MACHINE = {
         "who started this job",
         one_of=("slurm", "pbs", "sge", "lsf", "kubernetes"),
     ),
+    "fact.scheduler.login_node": _machine(
+        "text",
+        "the scheduler that this machine submits to, outside of any job",
+        one_of=("slurm", "pbs", "sge", "lsf", "kubernetes"),
+    ),
     "fact.scheduler.nodes": _machine("int", "nodes of this job", unit="nodes"),
     "fact.scheduler.gpus_per_node": _machine("int", "GPUs of this job on one node", unit="GPUs"),
     "fact.scheduler.cpus": _machine("int", "cores of this job on one node", unit="cores"),
@@ -175,7 +180,7 @@ _MODEL = {
     "digest": _experiment("text", "what the {role} is: SHA-256 over weights, config and tokenizer"),
     "revision": _experiment("text", "commit of the {role} on the hub"),
     "kv_layout": _experiment("text", "key-value cache of the {role}: layers x heads x head width"),
-    "parameters": _experiment("int", "weights of the {role}", unit="parameters"),
+    "parameters": _experiment("int", "weights of the {role}", unit="parameters", at_least=1),
     "tokenizer": _experiment("text", "SHA-256 of the tokenizer of the {role}"),
     "vocab_size": _experiment("int", "rows of the embedding of the {role}", unit="tokens"),
     "max_length": _experiment("int", "longest text that the {role} was made for", unit="tokens"),
@@ -203,7 +208,7 @@ def _all() -> Iterator[tuple[str, FactKind]]:
     for role in ("teacher", "student"):
         for name, kind in _MODEL.items():
             meaning = kind.meaning.format(role=role)
-            yield f"fact.{role}.{name}", _experiment(kind.type, meaning, unit=kind.unit)
+            yield f"fact.{role}.{name}", replace(kind, meaning=meaning)
     yield from _DATA.items()
 
 

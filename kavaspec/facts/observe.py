@@ -15,6 +15,7 @@ from kavaspec.facts.model import Fact, Facts, NotFound, Observation
 from kavaspec.facts.models import observe_model, observe_part_of_teacher
 from kavaspec.facts.probe import Child, Machine, Probe, all_missing
 from kavaspec.facts.probes import PROBES, assumptions, card
+from kavaspec.facts.probes.scheduler import LOGIN
 from kavaspec.facts.wanted import ExperimentRequest
 
 Report: TypeAlias = Callable[[str], None]
@@ -50,7 +51,7 @@ def observe_machine(
     """
     with torch_child(env, child) as torch:
         machine = Machine(env=env, child=torch, report=report, root=root)
-        return merge([look(probe, machine) for probe in probes])
+        return _of_another_node(merge([look(probe, machine) for probe in probes]))
 
 
 def observe_experiment(
@@ -85,6 +86,23 @@ def torch_child(
 ) -> AbstractContextManager[Child]:
     """A child process for one or more observations; one that exists is used and left running."""
     return nullcontext(child) if child is not None else TorchChild(env)
+
+
+_OF_THE_NODE = ("fact.cpu.", "fact.memory.total", "fact.gpu.", "fact.canary.", "fact.torch.acc")
+
+
+def _of_another_node(seen: Observation) -> Observation:
+    """What was seen on a login node is only assumed of the node that will run."""
+    login = seen.facts.get(LOGIN)
+    if login is None or login.value is None:
+        return seen
+    facts = {
+        name: replace(fact, how="assumed", evidence=f"{fact.evidence}; on a login node")
+        if name.startswith(_OF_THE_NODE)
+        else fact
+        for name, fact in seen.facts.items()
+    }
+    return replace(seen, facts=facts)
 
 
 def with_assumptions(facts: Facts) -> Facts:

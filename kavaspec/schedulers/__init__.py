@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kavaspec.schedulers import kubernetes, lsf, pbs, sge, slurm
-from kavaspec.schedulers.scheduler import Env, Scheduler
+from kavaspec.schedulers.scheduler import Env, Read, Scheduler
 
 # innermost first: a pod may run a whole Slurm cluster, and a job of one may start in a pod's
 # environment; a Slurm job does not start pods around itself
@@ -24,3 +24,11 @@ def detect(env: Env) -> tuple[Scheduler, str] | None:
     inner, sign = found[0]
     outer = ", ".join(f"{each.kind} ({sign})" for each, sign in found[1:])
     return inner, f"{sign} is set" + (f"; inside of {outer}" if outer else "")
+
+
+def submits_to(env: Env, read: Read) -> tuple[Scheduler, str] | None:
+    """The scheduler that this machine submits to, without being in a job of any; with the sign."""
+    if detect(env) is not None:
+        return None
+    found = ((each, each.serves(env, read)) for each in SCHEDULERS)
+    return next(((each, sign) for each, sign in found if sign is not None), None)

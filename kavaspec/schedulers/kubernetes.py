@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Scheduler, not_stated, number
+from kavaspec.schedulers.scheduler import Env, Job, Read, Scheduler, not_stated, number
 
 
 def detect(env: Env) -> str | None:
@@ -21,4 +21,9 @@ def describe(env: Env) -> Job:
     )
 
 
-SCHEDULER = Scheduler(kind="kubernetes", detect=detect, describe=describe)
+def serves(_env: Env, _read: Read) -> str | None:
+    """A machine with kubectl is anybody's laptop: nothing follows from it."""
+    return None
+
+
+SCHEDULER = Scheduler(kind="kubernetes", detect=detect, describe=describe, serves=serves)

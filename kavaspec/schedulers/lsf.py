@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Scheduler, Stated, not_stated, text
+from kavaspec.schedulers.scheduler import Env, Job, Read, Scheduler, Stated, not_stated, text
 
 
 def detect(env: Env) -> str | None:
@@ -43,4 +43,9 @@ def _cpus(env: Env) -> Stated:
     return not_stated("LSB_MCPU_HOSTS", "LSB_HOSTS")
 
 
-SCHEDULER = Scheduler(kind="lsf", detect=detect, describe=describe)
+def serves(env: Env, read: Read) -> str | None:
+    place = f"{env.get('LSF_ENVDIR', '')}/lsf.conf"
+    return place if env.get("LSF_ENVDIR") and read(place.lstrip("/")) is not None else None
+
+
+SCHEDULER = Scheduler(kind="lsf", detect=detect, describe=describe, serves=serves)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kavaspec.schedulers.scheduler import (
     Env,
     Job,
+    Read,
     Scheduler,
     Stated,
     lines,
@@ -56,4 +57,9 @@ def _walltime(env: Env) -> Stated:
     return Stated(value=limit_s, evidence=f"PBS_WALLTIME is {env['PBS_WALLTIME'].strip()}")
 
 
-SCHEDULER = Scheduler(kind="pbs", detect=detect, describe=describe)
+def serves(env: Env, read: Read) -> str | None:
+    place = env.get("PBS_CONF_FILE", "etc/pbs.conf")
+    return place if "PBS_SERVER=" in (read(place.lstrip("/")) or "") else None
+
+
+SCHEDULER = Scheduler(kind="pbs", detect=detect, describe=describe, serves=serves)

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["slurm", "pbs", "sge", "lsf", "kubernetes"]
 Env: TypeAlias = Mapping[str, str]
+Read: TypeAlias = Callable[[str], str | None]
+"""The text of a file below the root of the machine, or None when there is none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +43,9 @@ class Scheduler:
     detect: Callable[[Env], str | None]
     """The variables that show that this process runs in one of its jobs, or None."""
     describe: Callable[[Env], Job]
+    serves: Callable[[Env, Read], str | None]
+    """The configuration that shows that this machine submits jobs to it, or None. Commands on the
+    path show nothing: a client may be installed without a server."""
 
 
 def not_stated(*names: str) -> Stated:

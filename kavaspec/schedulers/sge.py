@@ -5,6 +5,7 @@ from __future__ import annotations
 from kavaspec.schedulers.scheduler import (
     Env,
     Job,
+    Read,
     Scheduler,
     Stated,
     lines,
@@ -58,4 +59,9 @@ def _has_slots(line: str) -> bool:
     return len(words) >= 2 and words[1].isdigit()
 
 
-SCHEDULER = Scheduler(kind="sge", detect=detect, describe=describe)
+def serves(env: Env, read: Read) -> str | None:
+    place = f"{env.get('SGE_ROOT', '')}/{env.get('SGE_CELL', 'default')}/common/act_qmaster"
+    return place if env.get("SGE_ROOT") and read(place.lstrip("/")) else None
+
+
+SCHEDULER = Scheduler(kind="sge", detect=detect, describe=describe, serves=serves)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Scheduler, Stated, not_stated, number, text
+from kavaspec.schedulers.scheduler import (
+    Env,
+    Job,
+    Read,
+    Scheduler,
+    Stated,
+    not_stated,
+    number,
+    text,
+)
 
 
 def detect(env: Env) -> str | None:
@@ -56,4 +65,9 @@ def _walltime(env: Env) -> Stated:
     return not_stated("SLURM_JOB_START_TIME", "SLURM_JOB_END_TIME")
 
 
-SCHEDULER = Scheduler(kind="slurm", detect=detect, describe=describe)
+def serves(env: Env, read: Read) -> str | None:
+    places = (env.get("SLURM_CONF", ""), "etc/slurm/slurm.conf", "etc/slurm-llnl/slurm.conf")
+    return next((place for place in places if place and read(place.lstrip("/")) is not None), None)
+
+
+SCHEDULER = Scheduler(kind="slurm", detect=detect, describe=describe, serves=serves)

@@ -49,6 +49,16 @@ def test_the_run_folder_carries_the_id_and_the_target(lock: Lock, tmp_path: Path
     assert here.run_folder.parent == tmp_path / "runs" / "arithmetic"
     assert here.run_folder.name.endswith("-cpu")
     assert here.rehearse
+    assert (here.stop_after, here.judge_at_most) == (None, None)
+
+
+def test_a_smoke_run_stops_early_and_is_judged_on_few_rows(lock: Lock, tmp_path: Path):
+    project = Project(folder=tmp_path, env={})
+    asked = replace(PLAIN, smoke=3)
+    here = preflight(lock, "", asked, project=project, report=lambda text: None).here
+    assert here is not None
+    assert here.run_folder.name.endswith("-cpu-smoke")
+    assert (here.stop_after, here.judge_at_most) == (3, 8)
 
 
 def test_a_variable_that_is_set_wins(lock: Lock, tmp_path: Path):
@@ -82,11 +92,3 @@ def test_a_provisional_experiment_is_not_run(tmp_path: Path):
     [problem] = caught.value.problems
     assert problem.exit == Exit.UNLOCKED
     assert problem.message.startswith("the experiment is still provisional: model.student.digest")
-
-
-def test_several_targets_need_a_name(tmp_path: Path):
-    lock = read_lock(ROOT / "examples/qwen2.5/kava.lock")
-    with pytest.raises(KavaError, match="the lock has several targets: a100, cpu, m2max, rtx4070"):
-        preflight(
-            lock, "", PLAIN, project=Project(folder=tmp_path, env={}), report=lambda text: None
-        )

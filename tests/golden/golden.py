@@ -13,7 +13,18 @@ from kavaspec.compile import Compiled, compile_lock
 from kavaspec.project import Project
 
 ROOT = Path(__file__).parents[2]
-MACHINES = ("rtx4070-windows", "a100-slurm", "m2max-mps", "cpu-avx512bf16")
+MACHINES = (
+    "rtx4070-windows",
+    "rtx4090-linux",
+    "v100-sge",
+    "a100-slurm",
+    "h100-pbs",
+    "h200-kubernetes",
+    "mi250x-slurm",
+    "m2max-mps",
+    "cpu-avx512bf16",
+    "cpu-avx2-lsf",
+)
 
 
 def golden(machine: str) -> Path:

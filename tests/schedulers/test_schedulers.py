@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kavaspec.schedulers import SCHEDULERS, detect
+from kavaspec.schedulers import SCHEDULERS, detect, submits_to
 from kavaspec.schedulers.scheduler import Stated, seconds
 
 DETECTED = {
@@ -188,3 +188,38 @@ def test_a_pod_of_a_training_job_knows_its_world():
 )
 def test_clocks_become_seconds(clock, limit_s):
     assert seconds(clock) == limit_s
+
+
+FRONTS = {
+    "slurm": ({}, {"etc/slurm/slurm.conf": ""}, "etc/slurm/slurm.conf"),
+    "slurm-elsewhere": ({"SLURM_CONF": "/opt/s.conf"}, {"opt/s.conf": ""}, "/opt/s.conf"),
+    "pbs": ({}, {"etc/pbs.conf": "PBS_EXEC=/opt/pbs\nPBS_SERVER=head\n"}, "etc/pbs.conf"),
+    "sge": (
+        {"SGE_ROOT": "/opt/sge"},
+        {"opt/sge/default/common/act_qmaster": "head"},
+        "/opt/sge/default/common/act_qmaster",
+    ),
+    "lsf": ({"LSF_ENVDIR": "/etc/lsf"}, {"etc/lsf/lsf.conf": ""}, "/etc/lsf/lsf.conf"),
+}
+
+
+@pytest.mark.parametrize(("env", "files", "sign"), FRONTS.values(), ids=FRONTS)
+def test_a_login_node_is_known_by_its_configuration(env, files, sign, request):
+    kind = request.node.callspec.id.partition("-")[0]
+    found = submits_to(env, files.get)
+    assert found is not None
+    assert (found[0].kind, found[1]) == (kind, sign)
+
+
+@pytest.mark.parametrize(
+    ("env", "files"),
+    [
+        ({}, {}),
+        ({"PATH": "/opt/slurm/bin", "SGE_ROOT": "/opt/sge"}, {}),
+        ({}, {"etc/pbs.conf": "PBS_EXEC=/opt/pbs\n"}),
+        ({"SLURM_JOB_ID": "1"}, {"etc/slurm/slurm.conf": ""}),
+    ],
+    ids=["laptop", "clients-without-a-server", "pbs-without-a-server", "in-a-job"],
+)
+def test_everything_else_is_no_login_node(env, files):
+    assert submits_to(env, files.get) is None

@@ -74,7 +74,7 @@ def _ask(machine: Machine) -> Driver:
             return Driver(cards=(), version=None, source=f"{why}, and {error.because}")
         raise NoAnswer(
             f"the NVIDIA driver does not work: NVML says {why}; {error.because}",
-            hint="Run nvidia-smi; a driver that was just updated needs a reboot.",
+            hint="run nvidia-smi; a driver that was just updated needs a reboot",
         ) from None
 
 
