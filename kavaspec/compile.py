@@ -10,7 +10,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kavaspec.errors import Exit, KavaError, Problem
+from kavaspec.decision import Rule
+from kavaspec.errors import Exit, KavaError, Problem, did_you_mean, fail
 from kavaspec.facts.model import UNMEASURED, Fact, Facts, Observation
 from kavaspec.facts.observe import (
     ExperimentRequest,
@@ -20,16 +21,29 @@ from kavaspec.facts.observe import (
     with_assumptions,
 )
 from kavaspec.facts.probe import Child
-from kavaspec.lock.derive import Derived, derive, facts_of
-from kavaspec.lock.file import lock_text, read_lock
-from kavaspec.lock.model import Lock
+from kavaspec.lock.derive import Derived, derive, facts_of, is_experiment_fact
+from kavaspec.lock.file import lock_text
+from kavaspec.lock.merge import Before, lock_before
+from kavaspec.lock.migrate import prove_same_ids
+from kavaspec.lock.model import LOCK_VERSION, Lock
 from kavaspec.lock.stale import is_about
-from kavaspec.plain import Plain
+from kavaspec.lock.versions import (
+    EVERYTHING,
+    LITERAL,
+    NOTHING_RECORDED,
+    PRESET,
+    Newer,
+    Recorded,
+    newer,
+    recorded,
+)
+from kavaspec.plain import Plain, show, toml
 from kavaspec.project import Project
+from kavaspec.rules import every_version
 from kavaspec.rules.paths import CONVENTIONS
 from kavaspec.sources.locate import What
 from kavaspec.spec.load import load_spec
-from kavaspec.spec.spec import Spec
+from kavaspec.spec.spec import Spec, TargetSpec
 
 Report = Callable[[str], None]
 
@@ -41,8 +55,11 @@ class Compiled:
     spec: Spec
     derived: Derived
     text: str
-    previous: Lock | None
-    """The lock that was there before, when it could be read."""
+    before: Before
+    """The lock that was there, as far as it could be trusted."""
+    asked_to_upgrade: bool
+    upgraded: tuple[Newer, ...]
+    """What moved to a newer version because it was asked to."""
     observed: Observation
     """What was observed just now, with its evidence."""
 
@@ -56,30 +73,47 @@ def compile_lock(
     refresh: bool,
     only: Sequence[str],
     report: Report,
+    upgrade: Collection[str] = (),
+    rules: Sequence[Rule] | None = None,
 ) -> Compiled:
     """Resolve a spec completely. Writes nothing.
 
-    `only` names targets to observe anew; the others keep what the old lock recorded.
+    `only` names targets to observe anew; the others keep what the old lock recorded. `upgrade`
+    names keys that move to the newest version of their rule; the others keep theirs. `rules` are
+    all versions of all rules, unless a test brings its own.
 
     Raises:
-        KavaError: with every problem of the spec, of the facts or of the resolution.
+        KavaError: with every problem of the spec, of the old lock, of the facts or of the resolution.
     """
     spec = load_spec(spec_path, set=set)
     _check_names(spec, only)
-    previous = _previous(lock_path)
-    experiment, targets = _recalled(spec, previous, project, refresh=refresh)
-    derived = derive(spec, experiment, targets, not_found={})
+    _check_upgrade(spec, upgrade)
+    before = lock_before(lock_path, about=lambda fact: is_about(spec, fact.of))
+    _tell(before, lock_path, report)
+    rules = every_version() if rules is None else rules
+    there = NOTHING_RECORDED
+    if before.lock is not None:
+        there = recorded(before.lock, moving=frozenset(upgrade))
+    experiment, targets = _recalled(spec, before.lock, project, refresh=refresh)
+    derived = derive(spec, experiment, targets, not_found={}, recorded=there, rules=rules)
     observed = _observe(spec, derived, experiment, project, only=only, report=report)
     if observed:
-        experiment = {**observed[""].facts, **_measured(experiment)}
+        experiment = {**experiment, **observed[""].facts, **_measured(experiment)}
         targets = {
             name: {**observed[name].facts, **facts} if name in observed else facts
             for name, facts in targets.items()
         }
         missing = {item.fact: item.because for seen in observed.values() for item in seen.not_found}
-        derived = derive(spec, experiment, targets, not_found=missing)
+        derived = derive(spec, experiment, targets, not_found=missing, recorded=there, rules=rules)
     if derived.errors:  # a mistake in the spec stands before what follows from it
-        raise KavaError(*sorted(derived.errors, key=lambda problem: problem.exit))
+
+        def again(candidate: Spec) -> Sequence[Problem]:
+            there_too = {name: targets[name] for name in candidate.targets}
+            return derive(
+                candidate, experiment, there_too, not_found={}, recorded=there, rules=rules
+            ).problems
+
+        raise _explained_all(spec, derived, again, experiment)
     everything: dict[str, Fact] = {}
     for seen in observed.values():
         everything |= seen.facts
@@ -87,12 +121,28 @@ def compile_lock(
         spec=spec,
         derived=derived,
         text=lock_text(derived.lock),
-        previous=previous,
+        before=before,
+        asked_to_upgrade=bool(upgrade),
+        upgraded=_upgraded(spec, there, rules),
         observed=Observation(
             facts=everything,
             not_found=tuple(item for seen in observed.values() for item in seen.not_found),
         ),
     )
+
+
+def _explained_all(
+    spec: Spec,
+    derived: Derived,
+    again: Callable[[Spec], Sequence[Problem]],
+    experiment: Facts,
+) -> KavaError:
+    """Every error, by exit code; those that no value can meet with the lines that conflict."""
+    from kavaspec.conflict import explained  # only a spec that fails needs it
+
+    about = {key for fact in experiment.values() for key in fact.of}
+    problems = explained(derived.errors, spec, again, fixed=about)
+    return KavaError(*sorted(problems, key=lambda problem: problem.exit))
 
 
 def experiment_request(
@@ -154,11 +204,12 @@ def places_here(spec: Spec, kind: str) -> Sequence[Plain]:
     """The places of one kind where this machine may have things: the spec's, or all conventions."""
     asked = spec.asked(f"paths.{kind}", next(iter(spec.targets)))
     if asked is None or asked.auto or not isinstance(asked.value, tuple):
-        return _conventions(kind)
+        return conventions(kind)
     return asked.value
 
 
-def _conventions(kind: str) -> tuple[str, ...]:
+def conventions(kind: str) -> tuple[str, ...]:
+    """Where models or data may be on any machine, as symbolic places."""
     variable = {"data": "$KAVA_DATA_PATH", "models": "$KAVA_MODEL_PATH"}[kind]
     return (variable, *(f"{place}/kava/{kind}" for place in CONVENTIONS), f"./{kind}")
 
@@ -168,15 +219,66 @@ def _check_names(spec: Spec, only: Sequence[str]) -> None:
         if name not in spec.targets:
             known = ", ".join(spec.targets)
             message = f"there is no target {name}; kava.toml has {known}"
-            raise KavaError(Problem(message=message, exit=Exit.USAGE))
+            near = did_you_mean(name, spec.targets) or next(iter(spec.targets))
+            hint = f"name one: --target {near}"
+            raise KavaError(Problem(message=message, exit=Exit.USAGE, code="KV0007", hint=hint))
 
 
-def _previous(lock_path: Path) -> Lock | None:
-    """The old lock; None when there is none or it is broken: it is about to be made again."""
-    try:
-        return read_lock(lock_path)
-    except KavaError:
-        return None
+def _check_upgrade(spec: Spec, upgrade: Collection[str]) -> None:
+    for key in upgrade:
+        if key in (PRESET, EVERYTHING):
+            continue
+        asked = [item for name in spec.targets if (item := spec.asked(key, name))]
+        if not asked:
+            near = did_you_mean(key, [PRESET, *spec.experiment, *_any(spec).asked])
+            hint = f"did you mean {near}?" if near else None
+            raise fail(
+                f"--upgrade {key}: there is no such key",
+                Exit.USAGE,
+                code="KV0009",
+                key=key,
+                hint=hint,
+            )
+        if all(item.by.startswith("preset ") for item in asked):
+            message = f"{key} comes from {asked[0].by}, which moves as a whole"
+            raise fail(
+                message,
+                Exit.USAGE,
+                code="KV0008",
+                key=key,
+                hint=f"kavaspec lock --upgrade {PRESET}",
+            )
+        if all(item.by in LITERAL and not item.auto for item in asked):
+            message = f"{key} is decided by kava.toml: there is no version to move to"
+            raise fail(message, Exit.USAGE, code="KV0008", key=key, hint="nothing was changed")
+
+
+def _any(spec: Spec) -> TargetSpec:
+    return next(iter(spec.targets.values()))
+
+
+def _upgraded(spec: Spec, there: Recorded, rules: Sequence[Rule]) -> tuple[Newer, ...]:
+    """What was asked to move, and had somewhere to move to."""
+    kept = replace(there, moving=frozenset())
+    return tuple(item for item in newer(spec, kept, rules) if there.moves(item.key))
+
+
+def _tell(before: Before, lock_path: Path, report: Report) -> None:
+    """Say what of the old lock is not taken over, and prove that a new format keeps the ids."""
+    if before.broken is not None:
+        kept = "what is intact in it is kept" if before.lock else "nothing of it can be kept"
+        report(f"{lock_path} is broken ({before.broken}); {kept}")
+    if before.disagree:
+        names = ", ".join(before.disagree)
+        report(
+            f"the two sides of the merge saw different things, which are observed again: {names}"
+        )
+    if before.whole and before.lock is not None and before.lock.version < LOCK_VERSION:
+        prove_same_ids(before.lock, str(lock_path))
+        report(
+            f"{lock_path} has format {before.lock.version} and is written in format {LOCK_VERSION}: "
+            "both ids were proved to stay the same"
+        )
 
 
 def _recalled(
@@ -187,10 +289,13 @@ def _recalled(
     if previous is not None and not refresh:
         about = {name: fact for name, fact in previous.facts.items() if is_about(spec, fact.of)}
         experiment = facts_of(about)
+    for path in spec.facts:
+        experiment = {**experiment, **_experiment_file(spec, path, project)}
     targets: dict[str, Facts] = {}
     for name, target in spec.targets.items():
         if target.facts is not None:
-            targets[name] = with_assumptions(_fact_file(spec, name, target.facts, project))
+            found = _fact_file(spec, target.facts, project, at=f"targets.{name}.facts")
+            targets[name] = with_assumptions(_only_machine(spec, name, target.facts, found))
         elif previous is not None and name in previous.targets and not refresh:
             targets[name] = facts_of(previous.targets[name].facts)
         else:
@@ -198,15 +303,54 @@ def _recalled(
     return experiment, targets
 
 
-def _fact_file(spec: Spec, name: str, path: str, project: Project) -> Facts:
+def _experiment_file(spec: Spec, path: str, project: Project) -> Facts:
+    """Facts about the models and data of this spec.
+
+    Raises:
+        KavaError: exit 8 when it cannot be read; exit 2 with each mistake in it, or when it is
+            about another model or data set than the spec names.
+    """
+    found = {
+        name: fact
+        for name, fact in _fact_file(spec, path, project, at="facts").items()
+        if is_experiment_fact(name)
+    }
+    if not found:
+        message = f"{path} holds no facts about models or data"
+        hint = "facts about a machine belong to a target: [targets.NAME] facts = ..."
+        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+    strange = [name for name, fact in sorted(found.items()) if not is_about(spec, fact.of)]
+    if strange:
+        about = ((key, value) for key, value in found[strange[0]].of.items())
+        key, seen_for = next(it for it in about if not is_about(spec, dict([it])))
+        message = f"{path}: {strange[0]} was seen for {key} = {toml(seen_for)}, "
+        message += f"and kava.toml says {show(_literal(spec, key))}"
+        hint = "make the file anew where the models and data are: kavaspec facts --spec kava.toml"
+        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+    return found
+
+
+def _only_machine(spec: Spec, target: str, path: str, facts: Facts) -> Facts:
+    """The facts of a target's file. One about a model would hold for this target alone."""
+    strange = sorted(filter(is_experiment_fact, facts))
+    if strange:
+        message = f"{path}: {strange[0]} is about a model or the data, which all targets share"
+        hint = f"name the file at the top of kava.toml: facts = {toml(path)}"
+        raise KavaError(_at(spec, f"targets.{target}.facts", _of_facts(message, hint)))
+    return facts
+
+
+def _of_facts(message: str, hint: str) -> Problem:
+    return Problem(message=message, exit=Exit.USAGE, code="KV0226", hint=hint)
+
+
+def _fact_file(spec: Spec, path: str, project: Project, *, at: str) -> Facts:
     from kavaspec.facts.file import read_facts  # only a spec that names a fact file needs it
 
     try:
         return read_facts(project.folder / path)
     except KavaError as error:
-        raise KavaError(
-            *(_at(spec, f"targets.{name}.facts", problem) for problem in error.problems)
-        ) from None
+        raise KavaError(*(_at(spec, at, problem) for problem in error.problems)) from None
 
 
 def _look(
@@ -266,7 +410,7 @@ def _request_if_needed(
 
 
 def _at(spec: Spec, key: str, problem: Problem) -> Problem:
-    return problem if problem.where else replace(problem, key=key, where=spec.where(key))
+    return problem if problem.where else spec.place(replace(problem, key=key))
 
 
 def _literal(spec: Spec, key: str) -> Plain:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell, spec_and_lock
 from kavaspec.cli.render import clip, print_json, problems_text, table
-from kavaspec.plain import show
+from kavaspec.plain import show, toml
 
 if TYPE_CHECKING:
     from kavaspec.compile import Compiled
@@ -31,6 +32,10 @@ def command(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Observe machine, models and data again.")
     ] = False,
+    upgrade: Annotated[
+        list[str] | None,
+        typer.Option(help="KEY to move to its newest rule, or `all`; may be repeated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show, but write nothing.")] = False,
     all_keys: Annotated[
         bool, typer.Option("--all", help="Show keys at their default too.")
@@ -53,6 +58,7 @@ def command(
         refresh=refresh,
         only=tuple(target or ()),
         report=lambda text: at.err.line(at.err(f"· {text}", "dim")),
+        upgrade=tuple(upgrade or ()),
     )
     unchanged = lock_path.exists() and lock_path.read_bytes() == compiled.text.encode()
     if not dry_run and not unchanged:
@@ -81,10 +87,52 @@ def _print(
     if warnings:
         at.err.line(problems_text(warnings, at.err) + "\n")
     lock = compiled.derived.lock
+    for line in (*_upgraded(compiled, at), *_merged(compiled), *_no_longer_set(compiled)):
+        at.out.line(line)
     for name in lock.targets:
         at.out.line(spell(name, ids(lock, name)))
-    verb = "would write" if dry_run else "unchanged:" if unchanged else "wrote"
+    verb = "unchanged:" if unchanged else "would write" if dry_run else "wrote"
     at.out.line(at.out(f"{verb} {lock_path}", "bold"))
+
+
+def _upgraded(compiled: Compiled, at: Shell) -> Iterator[str]:
+    """What moved to a newer version, and everything that changed with it."""
+    from kavaspec.cli.diff import text_lines
+    from kavaspec.lock.diff import choose_pairs, diff
+
+    before = compiled.before
+    if before.lock is None or not before.whole or not compiled.asked_to_upgrade:
+        return
+    for item in compiled.upgraded:
+        where = f" ({', '.join(item.targets)})" if item.targets else ""
+        yield at.out(f"upgraded {item.key}{where}: {item.old} -> {item.new}", "bold")
+    if not compiled.upgraded:
+        yield "nothing to upgrade: what was named is at its newest version"
+        return
+    new, labels = compiled.derived.lock, ("before", "after")
+    pairs = choose_pairs(before.lock, new, (), labels=labels)
+    found = diff(before.lock, new, pairs, whole=True)
+    yield from text_lines(found, labels, at.out, width=at.width, all_facts=False)
+    yield ""
+
+
+def _merged(compiled: Compiled) -> Iterator[str]:
+    from kavaspec.lock.merge import derived_again
+
+    if compiled.before.sides is not None:
+        again = derived_again(compiled.before.sides, compiled.derived.lock)
+        keys = "1 key" if len(again) == 1 else f"{len(again)} keys"
+        names = f": {', '.join(again)}" if again else ""
+        yield f"merge resolved: {keys} derived again{names}"
+
+
+def _no_longer_set(compiled: Compiled) -> Iterator[str]:
+    """A `--set` of the old lock that was not given again is no longer part of the spec."""
+    old = compiled.before.lock.set if compiled.before.lock else {}
+    gone = {key: value for key, value in old.items() if key not in compiled.derived.lock.set}
+    for key, value in gone.items():
+        setting = shlex.quote(f"{key}={toml(value)}")
+        yield f"no longer set: {key}; to keep it, lock with: --set {setting}"
 
 
 def _decisions(compiled: Compiled, at: Shell, *, all_keys: bool) -> Iterator[str]:
@@ -141,6 +189,7 @@ def _tier(key: str) -> str:
 
 def _print_json(compiled: Compiled, lock_path: Path, *, written: bool) -> None:
     from kavaspec.lock.ids import ids
+    from kavaspec.lock.merge import derived_again
 
     lock = compiled.derived.lock
     print_json(
@@ -149,6 +198,11 @@ def _print_json(compiled: Compiled, lock_path: Path, *, written: bool) -> None:
         written=written,
         ids={name: ids(lock, name) for name in lock.targets},
         decisions=compiled.derived.decisions,
+        upgraded=compiled.upgraded,
+        newer=compiled.derived.newer,
+        merged=None
+        if compiled.before.sides is None
+        else derived_again(compiled.before.sides, lock),
         warnings=[item for item in compiled.derived.problems if item.severity == "warning"],
         not_found=compiled.observed.not_found,
     )

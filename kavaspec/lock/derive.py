@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from kavaspec.checks import CHECKS
-from kavaspec.decision import Decision
+from kavaspec.decision import Decision, Rule
 from kavaspec.errors import Problem
 from kavaspec.facts.model import Fact, Facts
+from kavaspec.guards import guards
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
+from kavaspec.lock.versions import Newer, Recorded, as_recorded, newer, rules_for
 from kavaspec.plain import freeze
 from kavaspec.resolve import NOTHING, resolve, veto
-from kavaspec.rules import RULES
+from kavaspec.rules import every_version
 from kavaspec.spec.spec import Spec
 
 
@@ -30,6 +32,8 @@ class Derived:
     """Target (or "" for the experiment) -> facts that were asked for and are not known."""
     needed: frozenset[str]
     """Those of them without which some key cannot be decided."""
+    newer: tuple[Newer, ...] = ()
+    """Rules, defaults and presets of which there is a newer version than the lock records."""
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -42,9 +46,22 @@ def derive(
     target_facts: Mapping[str, Facts],
     *,
     not_found: Mapping[str, str],
+    recorded: Recorded,
+    rules: Sequence[Rule] | None = None,
 ) -> Derived:
-    """Resolve the experiment once, then every target on top of it, and check all values. Pure."""
-    base = resolve(spec.experiment, experiment_facts, RULES, base=NOTHING, not_found=not_found)
+    """Resolve the experiment once, then every target on top of it, and check all values. Pure.
+
+    `recorded` says which versions of rules, defaults and presets the lock that is there holds: they
+    decide again. `rules` are all versions of all rules, unless a test brings its own.
+
+    Raises:
+        KavaError: exit 6, when a recorded version is not among them.
+    """
+    rules = every_version() if rules is None else rules
+    later = newer(spec, recorded, rules)
+    spec = as_recorded(spec, recorded)
+    ours = rules_for(rules, spec.experiment, "", recorded)
+    base = resolve(spec.experiment, experiment_facts, ours, base=NOTHING, not_found=not_found)
     problems = list(base.problems)
     targets: dict[str, Target] = {}
     decisions: dict[str, Mapping[str, Decision]] = {}
@@ -53,20 +70,26 @@ def derive(
     needed = set(base.facts_needed)
     for name, target in spec.targets.items():
         facts = {**experiment_facts, **target_facts[name]}
-        own = resolve(target.asked, facts, RULES, base=base, not_found=not_found)
+        ours = rules_for(rules, target.asked, name, recorded)
+        own = resolve(target.asked, facts, ours, base=base, not_found=not_found)
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
         vetoes, checked = veto(CHECKS, merged, facts)
         found = (*vetoes, *_not_blamed(own.problems, vetoes))
-        problems += [_place(spec, problem, name) for problem in found]
+        problems += [spec.place(problem, name) for problem in found]
         asks = own.facts_wanted | checked
         needed |= own.facts_needed
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
         machine = {fact for fact in asks if not is_experiment_fact(fact)}
         wanted[name] = frozenset(machine - set(facts))
-        decisions[name] = MappingProxyType(merged)
+        guarded = guards(CHECKS, merged, facts)
+        guided = {
+            key: replace(decision, guard=guarded.get(key, ()))
+            for key, decision in own.decisions.items()
+        }
+        decisions[name] = MappingProxyType({**merged, **guided})
         targets[name] = Target(
             facts=_locked({fact: facts[fact] for fact in machine & set(facts)}),
-            decisions=_blocks(own.decisions),
+            decisions=_blocks(guided),
         )
     lock = Lock(
         version=LOCK_VERSION,
@@ -77,14 +100,19 @@ def derive(
     )
     refused = [problem for problem in problems if problem not in base.problems]
     kept = [*_not_blamed(base.problems, refused), *refused]
-    placed = [_place(spec, problem, None) for problem in kept]
+    placed = [spec.place(problem) for problem in kept]
     return Derived(
         lock=lock,
         decisions=MappingProxyType(decisions),
         wanted={**wanted, "": frozenset(asked_for - set(experiment_facts))},
         needed=frozenset(needed),
+        newer=later,
         problems=tuple(dict.fromkeys(placed)),  # a veto about the experiment comes once per target
     )
+
+
+def _facts(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.startswith("fact.")]
 
 
 def is_experiment_fact(name: str) -> bool:
@@ -103,17 +131,11 @@ def facts_of(facts: Mapping[str, LockedFact]) -> Facts:
 def _not_blamed(problems: Sequence[Problem], vetoes: Sequence[Problem]) -> list[Problem]:
     """What rules could not decide, without those that read a value which a check refused.
 
-    One cause, one message: the check says it better.
+    One cause, one message: the check says it better, and names in `about` what it leaves unknown.
     """
-    blamed = {veto.key for veto in vetoes if veto.severity == "error"}
+    refusals = [veto for veto in vetoes if veto.severity == "error"]
+    blamed = {name for veto in refusals for name in (veto.key, *_facts(veto.about))}
     return [problem for problem in problems if not blamed & {problem.key, *problem.about}]
-
-
-def _place(spec: Spec, problem: Problem, target: str | None) -> Problem:
-    if problem.where is not None or problem.key is None:
-        return problem
-    places = (spec.where(key, target) for key in (problem.key, *problem.about))
-    return replace(problem, where=next((place for place in places if place is not None), None))
 
 
 def _blocks(decisions: Mapping[str, Decision]) -> Mapping[str, Block]:

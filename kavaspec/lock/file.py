@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from kavaspec import __version__
 from kavaspec.errors import Exit, KavaError, Problem, Where
 from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
@@ -61,10 +62,13 @@ def write_lock(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        if beside.is_file():
+            beside.unlink()
         message = f"cannot write {path}: {error.strerror}"
         raise KavaError(
-            Problem(message=message, exit=Exit.ENVIRONMENT, hint="nothing was changed")
+            Problem(
+                message=message, exit=Exit.ENVIRONMENT, code="KV0003", hint="nothing was changed"
+            )
         ) from None
 
 
@@ -180,18 +184,23 @@ def read_lock(path: Path) -> Lock:
     if path.suffix == ".toml":
         hint = f"lock it first: kavaspec lock {path}"
         raise KavaError(
-            Problem(message=f"{path} is a spec, not a lock", exit=Exit.UNLOCKED, hint=hint)
+            Problem(
+                message=f"{path} is a spec, not a lock",
+                exit=Exit.UNLOCKED,
+                code="KV0501",
+                hint=hint,
+            )
         )
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         hint = f"make it: kavaspec lock {path.with_suffix('.toml')}"
         raise KavaError(
-            Problem(message=f"there is no {path}", exit=Exit.ENVIRONMENT, hint=hint)
+            Problem(message=f"there is no {path}", exit=Exit.ENVIRONMENT, code="KV0001", hint=hint)
         ) from None
     except IsADirectoryError:
         raise KavaError(
-            Problem(message=f"{path} is a folder, not a lock", exit=Exit.ENVIRONMENT)
+            Problem(message=f"{path} is a folder, not a lock", exit=Exit.ENVIRONMENT, code="KV0002")
         ) from None
     except UnicodeDecodeError:
         raise _broken(str(path), "this is not UTF-8 text") from None
@@ -201,21 +210,43 @@ def read_lock(path: Path) -> Lock:
 def parse_lock(text: str, path: str) -> Lock:
     """`read_lock` for a text that is already in memory."""
     text = text.replace("\r\n", "\n")  # a checkout on Windows may have changed the line ends
-    _refuse_conflict_markers(text, path)
+    marker = next(conflict_markers(text), None)
+    if marker is not None:
+        hint = "resolve kava.toml, then run: kavaspec lock"
+        message = "this lock has an unresolved merge conflict"
+        raise KavaError(_problem(path, message, text, marker[0], width=7, hint=hint, code="KV0602"))
     if text and not text.endswith("\n"):
         last = text.count("\n") + 1
-        raise _broken(path, "the lock ends early: its last line is cut", text, last)
+        raise _broken(path, "the lock ends early: its last line is cut", text, last, code="KV0605")
     tree = _yaml(text, path)
-    return _Reader(text, path).lock(tree)
+    lock, problems = _reader(tree, text, path)(tree, text, path)
+    if problems:
+        raise KavaError(*problems)
+    return lock
 
 
-def _refuse_conflict_markers(text: str, path: str) -> None:
+def intact_parts(text: str, path: str) -> Lock | None:
+    """What can still be trusted of a broken lock: every fact and block whose seal fits.
+
+    None when nothing of it can be read.
+
+    Raises:
+        UnknownVersion: when a newer kavaspec wrote it.
+    """
+    try:
+        tree = _yaml(text.replace("\r\n", "\n"), path)
+        return _reader(tree, text, path)(tree, text, path)[0]
+    except UnknownVersion:
+        raise
+    except KavaError:
+        return None
+
+
+def conflict_markers(text: str) -> Iterator[tuple[int, str]]:
+    """Line number and first character of every conflict marker of git."""
     for number, line in enumerate(text.split("\n"), 1):
         if line.startswith(("<<<<<<<", "|||||||", ">>>>>>>")) or line == "=======":
-            where = Where(path=path, line=number, column=1, width=7, text=line)
-            hint = "resolve kava.toml, then run: kavaspec lock"
-            message = "this lock has an unresolved merge conflict"
-            raise KavaError(Problem(message=message, exit=Exit.BROKEN, where=where, hint=hint))
+            yield number, line[0]
 
 
 def _yaml(text: str, path: str) -> Any:
@@ -234,57 +265,98 @@ def _yaml(text: str, path: str) -> Any:
 _FIX = "restore it with `git checkout kava.lock`, or derive it again with `kavaspec lock`"
 
 
-def _broken(path: str, message: str, text: str = "", line: int = 1, column: int = 1) -> KavaError:
-    return KavaError(_problem(path, message, text, line, column))
+def _broken(
+    path: str, message: str, text: str = "", line: int = 1, column: int = 1, code: str = "KV0601"
+) -> KavaError:
+    return KavaError(_problem(path, message, text, line, column, code=code))
 
 
 def _problem(
-    path: str, message: str, text: str, line: int, column: int = 1, width: int = 1, hint: str = _FIX
+    path: str,
+    message: str,
+    text: str,
+    line: int,
+    column: int = 1,
+    width: int = 1,
+    hint: str = _FIX,
+    code: str = "KV0606",
 ) -> Problem:
     lines = text.split("\n")
     shown = lines[line - 1] if text and line <= len(lines) else ""
     where = Where(path=path, line=line, column=column, width=width, text=shown)
-    return Problem(message=message, exit=Exit.BROKEN, where=where, hint=hint)
+    return Problem(message=message, exit=Exit.BROKEN, code=code, where=where, hint=hint)
+
+
+class UnknownVersion(KavaError):
+    """A lock of a format that only a newer kavaspec reads: never to be written over."""
+
+
+Reader: TypeAlias = Callable[[Any, str, str], tuple[Lock, tuple[Problem, ...]]]
+"""YAML tree, its text and path -> the parts of the lock that are intact, and what is broken."""
+
+
+def _reader(tree: Any, text: str, path: str) -> Reader:
+    """The reader of the format that a lock is written in."""
+    if not isinstance(tree, dict) or "lock_version" not in tree:
+        raise _broken(path, "this is not a kava.lock: it has no lock_version", text)
+    version = tree["lock_version"]
+    known = isinstance(version, int) and not isinstance(version, bool)
+    if known and version in READERS:
+        return READERS[version]
+    lines, width = text.split("\n"), len("lock_version")
+    line = next((n for n, it in enumerate(lines, 1) if it.startswith("lock_version:")), 1)
+    if known and version > LOCK_VERSION:
+        message = (
+            f"lock_version {version} needs a newer kavaspec; {__version__} reads {LOCK_VERSION}"
+        )
+        hint = "install the kavaspec that wrote it, or a later one; nothing was changed"
+        raise UnknownVersion(
+            _problem(path, message, text, line, width=width, hint=hint, code="KV0603")
+        )
+    message = f"no kavaspec ever wrote lock_version {version}"
+    raise KavaError(_problem(path, message, text, line, width=width, code="KV0603"))
 
 
 class _Malformed(Exception):
     """A part of the lock has the wrong shape. Always caught in this file."""
 
 
+def _version_1(tree: Any, text: str, path: str) -> tuple[Lock, tuple[Problem, ...]]:
+    reader = _Reader(text, path)
+    lock = reader.lock(tree)
+    return lock, tuple(reader.problems)
+
+
+READERS: Mapping[int, Reader] = MappingProxyType({1: _version_1})
+"""One for each format that was ever released: a lock stays readable for ever. Only the newest is
+written. The locks in `tests/lock/released/` hold this."""
+
+
 class _Reader:
-    """Turns a YAML tree into a Lock, collecting every broken block."""
+    """Turns a YAML tree of format 1 into a Lock, collecting every broken block."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text, self.path = text, path
         self.problems: list[Problem] = []
 
     def lock(self, tree: Any) -> Lock:
+        """The intact parts; what is broken is in `problems`."""
         self._check_top(tree)
-        lock = Lock(
-            version=LOCK_VERSION,
+        return Lock(
+            version=1,
             set=MappingProxyType(dict(self._settings(tree.get("set")))),
-            facts=MappingProxyType(dict(self._facts(tree["facts"], ""))),
-            experiment=MappingProxyType(dict(self._blocks(tree["experiment"], ""))),
-            targets=MappingProxyType(dict(self._targets(tree["targets"]))),
+            facts=MappingProxyType(dict(self._facts(tree.get("facts"), ""))),
+            experiment=MappingProxyType(dict(self._blocks(tree.get("experiment"), ""))),
+            targets=MappingProxyType(dict(self._targets(tree.get("targets")))),
         )
-        if self.problems:
-            raise KavaError(*self.problems)
-        return lock
 
     def _check_top(self, tree: Any) -> None:
-        if not isinstance(tree, dict) or "lock_version" not in tree:
-            raise _broken(self.path, "this is not a kava.lock: it has no lock_version", self.text)
-        version = tree["lock_version"]
-        if version != LOCK_VERSION or isinstance(version, bool):
-            line = self._line("lock_version", 0)
-            message = f"lock_version is {version}; this kavaspec reads version {LOCK_VERSION}"
-            hint = "use the kavaspec that wrote it, or a newer one; nothing was changed"
-            raise KavaError(_problem(self.path, message, self.text, line, hint=hint))
         missing = [name for name in ("facts", "experiment", "targets") if name not in tree]
         if missing or not tree["experiment"] or not tree["targets"]:
             name = missing[0] if missing else "experiment" if not tree["experiment"] else "targets"
             last = max(1, len(self.text.rstrip("\n").split("\n")))
-            raise _broken(self.path, f"the lock ends early: it has no {name}", self.text, last)
+            message = f"the lock ends early: it has no {name}"
+            self.problems.append(_problem(self.path, message, self.text, last, code="KV0605"))
         extra = [
             name
             for name in tree
@@ -297,8 +369,8 @@ class _Reader:
         for key, item in self._items(tree, "set"):
             try:
                 value = _field(item, "value", object)
-                self._check_seal(f"--set {key}", item, set_seal(key, value), key, 2)
-                yield key, value
+                if self._seal_fits(f"--set {key}", item, set_seal(key, value), key, 2):
+                    yield key, value
             except _Malformed as error:
                 self._report(f"set.{key}: {error}", self._line(key, 2), key)
 
@@ -312,8 +384,9 @@ class _Reader:
                     probe=_field(item, "probe", str),
                     of=_field(item, "of", Mapping, {}),
                 )
-                self._check_seal(name, item, fact_seal(target, name, fact), name, indent, target)
-                yield name, fact
+                seal = fact_seal(target, name, fact)
+                if self._seal_fits(name, item, seal, name, indent, target):
+                    yield name, fact
             except _Malformed as error:
                 self._report(f"{name}: {error}", self._line(name, indent, target), name)
 
@@ -328,8 +401,9 @@ class _Reader:
                     guard=_field(item, "guard", tuple, ()),
                     provisional=_field(item, "provisional", bool, False),
                 )
-                self._check_seal(key, item, block_seal(target, key, block), key, indent, target)
-                yield key, block
+                seal = block_seal(target, key, block)
+                if self._seal_fits(key, item, seal, key, indent, target):
+                    yield key, block
             except _Malformed as error:
                 self._report(f"{key}: {error}", self._line(key, indent, target), key)
 
@@ -343,7 +417,9 @@ class _Reader:
             if missing or not item["decisions"]:
                 part = missing[0] if missing else "decisions"
                 last = max(1, len(self.text.rstrip("\n").split("\n")))
-                self._report(f"the lock ends early: target {name} has no {part}", last, "")
+                self._report(
+                    f"the lock ends early: target {name} has no {part}", last, "", code="KV0605"
+                )
                 continue
             yield (
                 name,
@@ -362,20 +438,24 @@ class _Reader:
         for key, item in tree.items():
             yield str(key), item
 
-    def _check_seal(
+    def _seal_fits(
         self, name: str, item: Any, expected: str, key: str, indent: int, target: str = ""
-    ) -> None:
-        if _field(item, "seal", str) != expected:
-            hint = f"put it in kava.toml instead and run `kavaspec lock`; or {_FIX}"
-            line = self._line(key, indent, target)
-            self._report(f"{name} was edited by hand: its seal does not fit", line, key, hint)
+    ) -> bool:
+        if _field(item, "seal", str) == expected:
+            return True
+        hint = f"put it in kava.toml instead and run `kavaspec lock`; or {_FIX}"
+        line = self._line(key, indent, target)
+        self._report(f"{name} was edited by hand: its seal does not fit", line, key, hint, "KV0604")
+        return False
 
-    def _report(self, message: str, line: int, marked: str, hint: str = _FIX) -> None:
+    def _report(
+        self, message: str, line: int, marked: str, hint: str = _FIX, code: str = "KV0606"
+    ) -> None:
         lines = self.text.split("\n")
         shown = lines[line - 1] if line <= len(lines) else ""
         column = len(shown) - len(shown.lstrip()) + 1
         self.problems.append(
-            _problem(self.path, message, self.text, line, column, max(1, len(marked)), hint)
+            _problem(self.path, message, self.text, line, column, max(1, len(marked)), hint, code)
         )
 
     def _line(self, key: str, indent: int, target: str = "") -> int:

@@ -11,9 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kavaspec.errors import Exit, fail
 from kavaspec.lock.canon import digest
 from kavaspec.lock.model import Block, Lock
-from kavaspec.spec.schema import keys
+from kavaspec.plain import freeze, same
+from kavaspec.spec.key import Tier
+from kavaspec.spec.schema import Key, keys
 
 FIRST_SCHEMA = 1
 
@@ -38,7 +41,7 @@ def ids(lock: Lock, target: str) -> Ids:
     numerics = {
         key: block
         for key, block in lock.targets[target].decisions.items()
-        if keys()[key].tier == "numerics"
+        if tier_of(key) == "numerics"
     }
     return Ids(
         kx=_id("kx1", lock.experiment),
@@ -50,12 +53,12 @@ def ids(lock: Lock, target: str) -> Ids:
 
 def spell(target: str, found: Ids) -> str:
     """Both ids of a target in one line for people."""
-    kx = _short(found.kx, provisional=found.kx_provisional)
-    kn = _short(found.kn, provisional=found.kn_provisional)
+    kx = short(found.kx, provisional=found.kx_provisional)
+    kn = short(found.kn, provisional=found.kn_provisional)
     return f"target {target}: experiment {kx}, numerics {kn}"
 
 
-def _short(full: str, *, provisional: bool) -> str:
+def short(full: str, *, provisional: bool) -> str:
     """`kx1:4f9a22c7`, with a mark when it may still change."""
     name, _, digits = full.partition(":")
     return f"{name}:{digits[:8]}" + (" (provisional)" if provisional else "")
@@ -65,6 +68,33 @@ def _id(name: str, blocks: Mapping[str, Block]) -> str:
     pairs = [
         [key, block.value]
         for key, block in sorted(blocks.items())
-        if keys()[key].since == FIRST_SCHEMA or block.value != keys()[key].default
+        if not means_its_absence(key, block)
     ]
     return f"{name}:{digest(f'kavaspec/{name}', pairs)}"
+
+
+def means_its_absence(name: str, block: Block) -> bool:
+    """A key that is younger than the first schema, with the default that it came with."""
+    key = _key(name)
+    return key.since > FIRST_SCHEMA and same(block.value, freeze(key.default_at(1)))
+
+
+def tier_of(name: str) -> Tier:
+    """The tier of a key of a lock.
+
+    Raises:
+        KavaError: exit 6, for a key that only a newer kavaspec knows.
+    """
+    return _key(name).tier
+
+
+def _key(name: str) -> Key:
+    if name not in keys():
+        hint = "use the kavaspec that wrote it, or a newer one; nothing was changed"
+        raise fail(
+            f"the lock decides {name}, which this kavaspec does not know",
+            Exit.BROKEN,
+            code="KV0607",
+            hint=hint,
+        )
+    return keys()[name]

@@ -94,5 +94,7 @@ class Here:
     """The micro-batch is provisional: confirm it with one step at the longest shape."""
     stop_after: int | None
     """`--smoke N`: stop after so many steps."""
+    judge_at_most: int | None
+    """Held-out rows that a smoke run is judged on at most; None: as many as the lock says."""
     facts: Mapping[str, Plain]
     """What preflight measured, for the receipt."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
+from kavaspec import __version__
 from kavaspec.errors import Exit, KavaError
 from kavaspec.lock.file import lock_text, parse_lock, read_lock, write_lock
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
@@ -149,7 +150,7 @@ def test_a_block_moved_to_another_key_does_not_fit():
 
 def test_an_unknown_version_is_not_touched():
     text = PLAIN_LOCK.replace("lock_version: 1", "lock_version: 3")
-    assert problem(text) == ("lock_version is 3; this kavaspec reads version 1", 2)
+    assert problem(text) == (f"lock_version 3 needs a newer kavaspec; {__version__} reads 1", 2)
 
 
 def test_conflict_markers_are_called_by_their_name():

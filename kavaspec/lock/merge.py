@@ -1,0 +1,212 @@
+"""What the lock that is about to be made again still tells: whole, edited by hand, or left conflicted by git.
+
+Git writes both sides of a conflict into the file. Every fact and every block carries its seal, so
+whatever is intact on a side can be trusted, and the lock is derived again from the merged spec
+without looking at a machine twice:
+
+    <<<<<<< HEAD           a fact that both sides have alike, or that only one side has, is recalled;
+    ...                    where they differ, the one that is about what the spec names now;
+    =======                what they still saw differently is observed again, and with it
+    ...                    everything else about that machine, model or data set
+    >>>>>>> branch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from kavaspec.errors import Exit, KavaError, Problem, Where
+from kavaspec.facts.model import TRUST
+from kavaspec.lock.file import UnknownVersion, conflict_markers, intact_parts, parse_lock
+from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
+from kavaspec.plain import same
+
+Facts = Mapping[str, LockedFact]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Before:
+    """The lock that was there."""
+
+    lock: Lock | None = None
+    """All of it that can be trusted; None when there was none, or nothing of it can."""
+    whole: bool = False
+    """It was read without a complaint."""
+    broken: str | None = None
+    """What was wrong with it, when it was neither whole nor in conflict."""
+    sides: tuple[Lock, Lock] | None = None
+    """Both sides of a merge conflict."""
+    disagree: tuple[str, ...] = ()
+    """Facts that the two sides saw differently; none of them is recalled."""
+
+
+def lock_before(path: Path, *, about: Callable[[LockedFact], bool]) -> Before:
+    """Read the lock that is to be replaced. `about` tells whether a fact still describes what the spec names.
+
+    Raises:
+        KavaError: exit 6, for conflict markers that do not belong together, and for the format of a
+            newer kavaspec: those are not replaced.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        return Before()
+    except (OSError, UnicodeDecodeError) as error:
+        return Before(broken=f"it cannot be read: {error}")
+    if any(conflict_markers(text)):
+        first, second = sides(text, str(path))
+        parts = [intact_parts(side, str(path)) or NOTHING for side in (first, second)]
+        return _merged(parts[0], parts[1], about)
+    try:
+        return Before(lock=parse_lock(text, str(path)), whole=True)
+    except UnknownVersion:
+        raise
+    except KavaError as error:
+        return Before(lock=intact_parts(text, str(path)), broken=error.problems[0].message)
+
+
+def sides(text: str, path: str) -> tuple[str, str]:
+    """The two texts behind a conflict; the common ancestor that diff3 and zdiff3 show is left out.
+
+    Raises:
+        KavaError: exit 6, naming the first marker that has no partner.
+    """
+    ours: list[str] = []
+    theirs: list[str] = []
+    opened, part = 0, "both"
+    for number, line in enumerate(text.split("\n"), 1):
+        marker = line[:7] if line == "=======" or line[:7] in _MARKERS else ""
+        if part == "base" and marker != "=======":
+            continue  # a merge of several ancestors leaves its own, longer markers in here
+        if not marker:
+            ours += [line] if part in ("both", "ours") else []
+            theirs += [line] if part in ("both", "theirs") else []
+        elif (marker, part) in _NEXT:
+            opened, part = number if part == "both" else opened, _NEXT[marker, part]
+        else:
+            raise KavaError(_stray(text, path, number))
+    if part != "both":
+        raise KavaError(_stray(text, path, opened))
+    return "\n".join(ours), "\n".join(theirs)
+
+
+def derived_again(sides: tuple[Lock, Lock], new: Lock) -> tuple[str, ...]:
+    """Keys of a lock that are not simply what both sides of the conflict said."""
+    first, second = (_all_blocks(side) for side in sides)
+    found = [
+        (key, target)
+        for (target, key), block in _all_blocks(new).items()
+        if not first.get((target, key)) == second.get((target, key)) == block
+    ]
+    return tuple(f"{key} ({target})" if target else key for key, target in found)
+
+
+_MARKERS = ("<<<<<<<", "|||||||", ">>>>>>>")
+_NEXT = {
+    ("<<<<<<<", "both"): "ours",
+    ("|||||||", "ours"): "base",
+    ("=======", "ours"): "theirs",
+    ("=======", "base"): "theirs",
+    (">>>>>>>", "theirs"): "both",
+}
+"""Marker and the part it stands in -> the part that follows."""
+
+NOTHING = Lock(
+    version=LOCK_VERSION,
+    set=MappingProxyType({}),
+    facts=MappingProxyType({}),
+    experiment=MappingProxyType({}),
+    targets=MappingProxyType({}),
+)
+"""What a side tells of which nothing can be read."""
+
+
+def _stray(text: str, path: str, line: int) -> Problem:
+    return Problem(
+        message="this conflict marker has no partner, so the two sides cannot be told apart",
+        exit=Exit.BROKEN,
+        code="KV0602",
+        where=Where(path=path, line=line, column=1, width=7, text=text.split("\n")[line - 1]),
+        hint="take one side whole, `git checkout --ours kava.lock`, then run: kavaspec lock",
+    )
+
+
+def _merged(ours: Lock, theirs: Lock, about: Callable[[LockedFact], bool]) -> Before:
+    facts, apart = _merged_facts(ours.facts, theirs.facts, about, _subject)
+    targets: dict[str, Target] = {}
+    disagree = list(apart)
+    for name in sorted({*ours.targets, *theirs.targets}):
+        first, second = (side.targets.get(name, _NO_TARGET) for side in (ours, theirs))
+        own, apart = _merged_facts(first.facts, second.facts, about, lambda _: "the machine")
+        disagree += [f"{fact} ({name})" for fact in apart]
+        targets[name] = Target(facts=own, decisions=_newer(first.decisions, second.decisions))
+    lock = Lock(
+        version=LOCK_VERSION,
+        set=MappingProxyType({**ours.set, **theirs.set}),
+        facts=facts,
+        experiment=_newer(ours.experiment, theirs.experiment),
+        targets=MappingProxyType(targets),
+    )
+    return Before(lock=lock, sides=(ours, theirs), disagree=tuple(disagree))
+
+
+_NO_TARGET = Target(facts=MappingProxyType({}), decisions=MappingProxyType({}))
+
+
+def _merged_facts(
+    ours: Facts,
+    theirs: Facts,
+    about: Callable[[LockedFact], bool],
+    subject: Callable[[str], str],
+) -> tuple[Facts, tuple[str, ...]]:
+    """What can be recalled, and the names of those that the sides saw differently.
+
+    One fact seen differently makes all facts about the same thing fall: half of one machine and
+    half of another is no machine.
+    """
+    first = {name: fact for name, fact in ours.items() if about(fact)}
+    second = {name: fact for name, fact in theirs.items() if about(fact)}
+    shared = sorted(first.keys() & second.keys())
+    apart = [name for name in shared if not same(first[name].value, second[name].value)]
+    fallen = {subject(name) for name in apart}
+    both = {**first, **second}
+    for name in shared:
+        both[name] = min(first[name], second[name], key=lambda fact: TRUST.index(fact.how))
+    kept = {name: fact for name, fact in both.items() if subject(name) not in fallen}
+    return MappingProxyType(dict(sorted(kept.items()))), tuple(apart)
+
+
+def _subject(fact: str) -> str:
+    """`teacher`, `student` or `data`."""
+    return fact.split(".")[1]
+
+
+def _newer(ours: Mapping[str, Block], theirs: Mapping[str, Block]) -> Mapping[str, Block]:
+    """For each key the block with the newer version of its rule: an upgrade on one branch stays one."""
+    both = {**ours, **theirs}
+    for key in ours.keys() & theirs.keys():
+        both[key] = max(ours[key], theirs[key], key=lambda block: _version(block.by))
+    return MappingProxyType(dict(sorted(both.items())))
+
+
+def _version(by: str) -> int:
+    number = by.rpartition("@")[2]
+    return int(number) if number.isdecimal() and len(number) < 10 else 0
+
+
+def _all_blocks(lock: Lock) -> Mapping[tuple[str, str], Block]:
+    """Target (or "") and key -> block."""
+    return dict(_walk(lock))
+
+
+def _walk(lock: Lock) -> Iterator[tuple[tuple[str, str], Block]]:
+    sections: Iterable[tuple[str, Mapping[str, Block]]] = [
+        ("", lock.experiment),
+        *((name, target.decisions) for name, target in lock.targets.items()),
+    ]
+    for target, blocks in sections:
+        for key, block in blocks.items():
+            yield (target, key), block

@@ -1,0 +1,219 @@
+"""Why a lock is stale: every reason, with its place in kava.toml, and below it what follows from it.
+
+Only loaded when there is something to tell; whether a lock is fresh is `kavaspec.lock.stale`'s affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from kavaspec.errors import Where
+from kavaspec.lock.canon import canon
+from kavaspec.lock.forest import Tree, lay_over, roots
+from kavaspec.lock.model import Block, Lock, LockedFact
+from kavaspec.lock.stale import Comparison, equal, is_about
+from kavaspec.plain import Plain, same, show, toml
+from kavaspec.spec.spec import Spec
+
+Kind: TypeAlias = Literal[
+    "changed", "added", "removed", "decided otherwise", "waits", "fact", "target"
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reason:
+    """One thing that is not as the lock has it, and what follows from it."""
+
+    key: str
+    """A key; for the kind `fact` a fact, for `target` a target."""
+    kind: Kind
+    targets: tuple[str, ...]
+    """Where it is so; empty for everywhere."""
+    old: Plain
+    new: Plain
+    """None where there is none; what `kind` says."""
+    because: str
+    where: Where | None
+    below: tuple[Reason, ...]
+
+    @property
+    def change(self) -> str:
+        """`16 -> 8`, as a person reads it."""
+        match self.kind:
+            case "fact":
+                return "has to be seen anew"
+            case "target":
+                return "missing" if self.new else "not wanted any more"
+            case "waits":
+                return "not known yet"
+            case "decided otherwise":
+                return f"{show(self.new)}, as before"
+            case "added":
+                return f"missing -> {show(self.new)}"
+            case "removed":
+                return f"{show(self.old)} -> gone"
+            case _:
+                return f"{show(self.old)} -> {show(self.new)}"
+
+
+def reasons(spec: Spec, lock: Lock, found: Comparison) -> tuple[Reason, ...]:
+    """Causes, each with its consequences below it; every difference is in there once. Pure."""
+    derived = found.derived.lock
+    gone = [name for name in lock.targets if name not in derived.targets]
+    new = [name for name in derived.targets if name not in lock.targets]
+    shared = [name for name in derived.targets if name in lock.targets]
+    facts = {name: _fact(spec, name, lock.facts[name]) for name in found.missing_facts}
+    forests = []
+    for name in shared or [""]:
+        old = {**lock.experiment, **(lock.targets[name].decisions if name else {})}
+        now = {**derived.experiment, **(derived.targets[name].decisions if name else {})}
+        nodes = {it.key: it for it in _nodes(spec, name, old, now, facts)}
+        forests.append((name, nodes, roots(nodes)))
+    told = [_reason(tree, spec, len(shared)) for tree in lay_over(forests)]
+    told += [_target(spec, name, wanted=True) for name in new]
+    told += [_target(spec, name, wanted=False) for name in gone]
+    return tuple(sorted(told, key=_place))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Node:
+    """One difference on one target."""
+
+    key: str
+    kind: Kind
+    old: Plain
+    new: Plain
+    because: str
+    parent: str | None
+
+    @property
+    def content(self) -> Hashable:
+        return (self.key, self.kind, canon(self.old), canon(self.new), self.because)
+
+
+def _nodes(
+    spec: Spec,
+    target: str,
+    old: Mapping[str, Block],
+    new: Mapping[str, Block],
+    facts: Mapping[str, _Node],
+) -> Iterator[_Node]:
+    """Every fact and key that is not as it was, each with the first of its causes as parent."""
+    differ = [key for key in sorted({*old, *new}) if not equal(old.get(key), new.get(key))]
+    causes = {*differ, *facts}
+    about = {it.parent for it in facts.values()}
+    for fact in facts.values():
+        yield fact if fact.parent in differ else replace(fact, parent=None)
+    for key in differ:
+        node = _node(key, old.get(key), new.get(key), causes, applies=_applies(spec, key, target))
+        # a key whose own change made facts of another thing cannot also wait for them
+        yield replace(node, parent=None) if key in about and node.parent in facts else node
+
+
+def _applies(spec: Spec, key: str, target: str) -> bool:
+    return key in spec.experiment or (target in spec.targets and key in spec.targets[target].asked)
+
+
+def _node(key: str, a: Block | None, b: Block | None, causes: set[str], *, applies: bool) -> _Node:
+    if a is None and b is not None:
+        return _of(key, "added", None, b.value, "the lock does not have it", None)
+    if a is not None and b is None and not applies:
+        kind = "objective.kind" if "objective.kind" in causes else None
+        return _of(key, "removed", a.value, None, "the key does not apply any more", kind)
+    if a is not None and b is None:
+        waits = [name for name in a.inputs if name in causes]
+        because = f"waits for {', '.join(waits)}" if waits else "cannot be decided any more"
+        return _of(key, "waits", a.value, None, because, waits[0] if waits else None)
+    if a is None or b is None:
+        raise ValueError(f"{key} is neither in the lock nor derived")
+    names = sorted({*a.inputs, *b.inputs})
+    moved = [
+        name
+        for name in names
+        if (name in a.inputs) != (name in b.inputs)
+        or not same(a.inputs.get(name), b.inputs.get(name))
+    ]
+    if a.by != b.by:
+        moved = []
+    because = _because(a, b, moved)
+    parent = next((name for name in moved if name in causes and name != key), None)
+    how: Kind = "changed" if canon(a.value) != canon(b.value) else "decided otherwise"
+    return _of(key, how, a.value, b.value, because, parent)
+
+
+def _of(key: str, kind: Kind, old: Plain, new: Plain, because: str, parent: str | None) -> _Node:
+    return _Node(key=key, kind=kind, old=old, new=new, because=because, parent=parent)
+
+
+_WHO = {"spec": "kava.toml", "set": "--set", "target": "kava.toml, for this target,"}
+
+
+def _because(a: Block, b: Block, moved: list[str]) -> str:
+    if a.by != b.by:
+        return f"{_WHO.get(b.by, b.by)} decides it now, before {_WHO.get(a.by, a.by).rstrip(',')}"
+    if moved:
+        names = ["its limits in kava.toml" if name == "auto" else name for name in moved]
+        return f"follows {', '.join(names)}"
+    if canon(a.value) != canon(b.value):
+        return f"{_WHO.get(b.by, b.by)} changed it" if "@" not in b.by else f"{b.by} gives it"
+    if a.guard != b.guard:
+        return f"valid while {'; '.join(b.guard) or 'anything'}, not {'; '.join(a.guard) or 'anything'}"
+    return "provisional now" if b.provisional else "no longer provisional"
+
+
+def _fact(spec: Spec, name: str, fact: LockedFact) -> _Node:
+    """A fact that was seen for something else than what the spec names now."""
+    about = [(key, value) for key, value in fact.of.items() if not is_about(spec, {key: value})]
+    key, value = about[0]
+    because = f"seen for {key} = {toml(value)}"
+    return _of(name, "fact", fact.value, None, because, key)
+
+
+def _target(spec: Spec, name: str, *, wanted: bool) -> Reason:
+    because = "kava.toml has a new target" if wanted else "kava.toml has no such target"
+    return Reason(
+        key=name,
+        kind="target",
+        targets=(),
+        old=None if wanted else name,
+        new=name if wanted else None,
+        because=because,
+        where=spec.where_target(name) if wanted else None,
+        below=(),
+    )
+
+
+def _reason(tree: Tree[_Node], spec: Spec, targets: int) -> Reason:
+    node = tree.node
+    everywhere = len(tree.targets) in (0, targets) or node.key in spec.experiment
+    named = () if everywhere or node.kind == "fact" else tree.targets
+    where = None if node.parent else _where(spec, node, tree.targets)
+    below = sorted((_reason(child, spec, targets) for child in tree.below), key=_depth)
+    return Reason(
+        key=node.key,
+        kind=node.kind,
+        targets=named,
+        old=node.old,
+        new=node.new,
+        because=node.because,
+        where=where,
+        below=tuple(below),
+    )
+
+
+def _where(spec: Spec, node: _Node, targets: tuple[str, ...]) -> Where | None:
+    """The place of a cause: only what kava.toml says can be pointed at."""
+    return spec.where(node.key, targets[0] if targets else None)
+
+
+def _depth(reason: Reason) -> tuple[bool, str]:
+    return reason.kind != "fact", reason.key
+
+
+def _place(reason: Reason) -> tuple[int, int, str]:
+    """Sorted as they stand in kava.toml; what has no place there comes last."""
+    if reason.where is None:
+        return (1 << 30, 0, reason.key)
+    return (reason.where.line, reason.where.column, reason.key)
