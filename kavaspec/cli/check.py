@@ -2,84 +2,229 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kavaspec.cli.app import Shell, shell
-from kavaspec.cli.render import print_json, problems_text, table
-from kavaspec.errors import Exit, fail
+from kavaspec.cli.render import clip, print_json, problems_text, table
+from kavaspec.errors import Exit, Problem, Where, fail
 from kavaspec.lock.file import read_lock
-from kavaspec.lock.ids import Ids, ids, spell
-from kavaspec.lock.stale import Change, Comparison, compare
+from kavaspec.lock.ids import Ids, ids, short, spell
+from kavaspec.lock.model import Lock
+from kavaspec.lock.stale import Comparison, compare
+from kavaspec.lock.versions import Newer
+from kavaspec.plain import Plain, toml
 from kavaspec.spec.load import load_spec
+from kavaspec.spec.spec import Spec
+
+if TYPE_CHECKING:
+    from kavaspec.lock.reasons import Reason
+
+
+class Format(StrEnum):
+    """How the verdict is told."""
+
+    TEXT = "text"
+    JSON = "json"
+    GITHUB = "github"
 
 
 def command(
     lock: Annotated[Path, typer.Argument(help="The lock.")] = Path("kava.lock"),
     spec: Annotated[Path | None, typer.Option(help="The spec; LOCK with .toml by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+    format: Annotated[
+        Format, typer.Option(help="text, json, or github: annotations of a pull request.")
+    ] = Format.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> int:
     """Derive every value again, offline; change nothing."""
     at = shell()
     locked = read_lock(lock)
-    loaded = load_spec(_spec_of(lock, spec), set=locked.set)
+    path = _spec_of(lock, spec)
+    loaded = load_spec(path, set=locked.set)
     found = compare(loaded, locked)
     code = Exit.OK if found.fresh else Exit.STALE
-    if found.impossible:
-        code = found.impossible[0].exit
-    names = {name: ids(locked, name) for name in locked.targets}
-    if as_json:
+    impossible = explained_again(found, loaded, locked)
+    if impossible:
+        code = impossible[0].exit
+    told = () if found.fresh else _reasons(loaded, locked, found)
+    fix = lock_command(path, lock, locked.set)
+    if as_json or format is Format.JSON:
         print_json(
             "kavaspec.check/1",
             lock=str(lock),
             fresh=found.fresh,
             exit=int(code),
-            ids=names,
-            changes=found.changes,
+            ids={name: ids(locked, name) for name in locked.targets},
+            ids_after=_after(found),
+            reasons=told,
+            newer=found.newer,
             missing_facts=found.missing_facts,
-            problems=found.derived.problems,
+            problems=impossible or found.derived.problems,
+            fix=None if found.fresh or impossible else fix,
         )
+    elif format is Format.GITHUB:
+        for line in github_lines(lock, told, impossible, fix):
+            at.out.line(line)
     else:
-        _print(lock, found, names, len(locked.experiment), at)
+        _print(lock, locked, found, told, impossible, fix, at)
     return int(code)
+
+
+def _reasons(spec: Spec, lock: Lock, found: Comparison) -> tuple[Reason, ...]:
+    from kavaspec.lock.reasons import reasons  # a fresh lock needs none
+
+    return reasons(spec, lock, found)
+
+
+def _after(found: Comparison) -> Mapping[str, Ids]:
+    """The ids that locking again would give, by target; none where that cannot be known yet."""
+    if found.fresh or found.derived.errors or found.missing_facts:
+        return {}
+    lock = found.derived.lock
+    return {name: ids(lock, name) for name in lock.targets}
+
+
+def lock_command(spec: Path, lock: Path, set: Mapping[str, Plain]) -> str:
+    """The command that makes this lock again, with everything that it was made with."""
+    words = ["kavaspec", "lock"]
+    if str(spec) != "kava.toml":
+        words.append(shlex.quote(str(spec)))
+    if lock != spec.with_suffix(".lock"):
+        words += ["-o", shlex.quote(str(lock))]
+    for key, value in set.items():
+        words += ["--set", shlex.quote(f"{key}={toml(value)}")]
+    return " ".join(words)
 
 
 def _spec_of(lock: Path, spec: Path | None) -> Path:
     path = spec or lock.with_suffix(".toml")
     if not path.exists():
         hint = f"name the spec: kavaspec check {lock} --spec PATH"
-        raise fail(f"there is no {path} to hold {lock} against", Exit.ENVIRONMENT, hint=hint)
+        raise fail(
+            f"there is no {path} to hold {lock} against", Exit.ENVIRONMENT, code="KV0001", hint=hint
+        )
     return path
 
 
-def _print(lock: Path, found: Comparison, names: dict[str, Ids], size: int, at: Shell) -> None:
+def explained_again(found: Comparison, spec: Spec, lock: Lock) -> tuple[Problem, ...]:
+    """What locking again would meet too, with the lines of the spec that conflict."""
+    if not found.impossible:
+        return ()
+    from kavaspec.conflict import explained  # only a spec that fails needs it
+
+    about = {key for fact in lock.facts.values() for key in fact.of}
+    return explained(
+        found.impossible,
+        spec,
+        lambda candidate: compare(candidate, lock).derived.problems,
+        fixed=about,
+    )
+
+
+def _print(
+    path: Path,
+    lock: Lock,
+    found: Comparison,
+    told: Sequence[Reason],
+    impossible: Sequence[Problem],
+    fix: str,
+    at: Shell,
+) -> None:
+    names = {name: ids(lock, name) for name in lock.targets}
+    count = len(lock.experiment) + sum(len(target.decisions) for target in lock.targets.values())
     if found.fresh:
-        count = size + sum(len(target.decisions) for target in found.derived.lock.targets.values())
-        at.out.line(at.out(f"{lock} is fresh: {count} decisions derived again, all equal", "green"))
-    else:
-        _print_stale(lock, found, at)
-    for name, it in names.items():
-        at.out.line(spell(name, it))
-
-
-def _print_stale(lock: Path, found: Comparison, at: Shell) -> None:
-    at.out.line(at.out(f"{lock} is stale", "bold", "red"))
-    for fact in found.missing_facts:
-        at.out.line(f"  {fact} was observed for something else than what kava.toml names now")
-    rows = [_row(change, found.changes) for change in found.changes]
-    for line in table(rows, at.width):
+        at.out.line(at.out(f"{path} is fresh: {count} decisions derived again, all equal", "green"))
+        for line in newer_lines(found.newer):
+            at.out.line(line)
+        for name, it in names.items():
+            at.out.line(spell(name, it))
+        return
+    at.out.line(at.out("error[KV0301]", "bold", "red") + f": {path} is stale")
+    for line in table(list(_rows(told, 1)), at.width):
         at.out.line(line)
-    if found.impossible:
-        at.err.line(problems_text(found.impossible, at.err))
+    others = count - len([key for target, key in found.differing if _there(lock, target, key)])
+    at.out.line(at.out(f"  {others} of {count} decisions are as they were", "dim"))
+    after = _after(found)
+    for name, it in names.items():
+        at.out.line(_becomes(name, it, after.get(name)))
+    if impossible:
+        at.err.line(problems_text(impossible, at.err))
     else:
-        at.out.line("fix: kavaspec lock")
+        at.out.line(f"fix: {fix}")
 
 
-def _row(change: Change, changes: tuple[Change, ...]) -> tuple[str, str, str]:
-    depth, follows, by_key = 1, change.follows, {item.key: item for item in changes}
-    while follows in by_key and depth < 8:
-        depth, follows = depth + 1, by_key[follows].follows
-    where = f" ({change.target})" if change.target else ""
-    return (f"{'  ' * depth}{change.key}{where}", f"{change.old} -> {change.new}", change.because)
+def _there(lock: Lock, target: str, key: str) -> bool:
+    return key in (lock.targets[target].decisions if target in lock.targets else lock.experiment)
+
+
+def _rows(told: Iterable[Reason], depth: int) -> Iterator[tuple[str, str, str, str]]:
+    """Key, old and new value, why, and where kava.toml says it; consequences are indented."""
+    for it in told:
+        where = f"{it.where.path}:{it.where.line}:{it.where.column}" if it.where else ""
+        named = f" ({', '.join(it.targets)})" if it.targets else ""
+        name = f"target {it.key}" if it.kind == "target" else it.key
+        yield f"{'  ' * depth}{name}{named}", clip(it.change, 50), where, it.because
+        yield from _rows(it.below, depth + 1)
+
+
+def _becomes(target: str, before: Ids, after: Ids | None) -> str:
+    line = spell(target, before)
+    if after is None:
+        return line
+    changed = [
+        f"{tier} {short(new, provisional=False)}"
+        for tier, old, new in (
+            ("experiment", before.kx, after.kx),
+            ("numerics", before.kn, after.kn),
+        )
+        if old != new
+    ]
+    return line + (f"; would become {', '.join(changed)}" if changed else "; would stay the same")
+
+
+def github_lines(
+    lock: Path, told: Iterable[Reason], impossible: Iterable[Problem], fix: str
+) -> Iterator[str]:
+    """Workflow commands of GitHub Actions: one annotation for each cause, at its line."""
+    for it in told:
+        where = it.where or Where(path=str(lock), line=1, column=1)
+        follows = [f"{name.strip()} {change}" for name, change, _, _ in _rows(it.below, 0)]
+        text = f"{it.key} {it.change}: {it.because}"
+        text += f"; with it {', '.join(follows)}" if follows else ""
+        yield github_line(where, "KV0301: the lock is stale", f"{text}. Fix: {fix}")
+    for problem in impossible:
+        where = problem.where or Where(path=str(lock), line=1, column=1)
+        text = problem.message + (f". {problem.hint}" if problem.hint else "")
+        yield github_line(where, f"{problem.code}: {problem.severity}", text)
+
+
+def github_line(where: Where, title: str, text: str) -> str:
+    """`::error file=kava.toml,line=3,col=1,title=...::text`, escaped as GitHub reads it."""
+    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    fields = {
+        "file": where.path,
+        "line": where.line,
+        "col": where.column,
+        "endColumn": where.column + where.width,
+        "title": title,
+    }
+    properties = ",".join(
+        f"{name}={str(value).replace('%', '%25').replace(':', '%3A').replace(',', '%2C')}"
+        for name, value in fields.items()
+    )
+    return f"::error {properties}::{escaped}"
+
+
+def newer_lines(newer: Sequence[Newer]) -> Iterator[str]:
+    """What a newer kavaspec brought, and how to take it: a lock never moves by itself."""
+    if newer:
+        count = "1 newer rule is" if len(newer) == 1 else f"{len(newer)} newer rules are"
+        names = ", ".join(f"{item.key} ({item.old} -> {item.new})" for item in newer)
+        yield f"{count} available: {names}"
+        yield "  take one: kavaspec lock --upgrade KEY"

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
+from kavaspec.cli.check import github_line, lock_command
+from kavaspec.errors import Where
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
@@ -42,10 +44,13 @@ def test_what_changed_stands_first_and_what_follows_is_indented_under_it(
     edit(locked / "kava.toml", "steps = 1000", "steps = 2000")
     code, text = run(capsys)
     assert code == 3
-    assert text.splitlines()[:4] == [
-        "kava.lock is stale",
-        "  train.steps               1000 -> 2000  kava.toml changed it",
-        "    checkpoint.every (cpu)  100 -> 200    follows train.steps",
+    assert text.splitlines() == [
+        "error[KV0301]: kava.lock is stale",
+        "  train.steps         1000 -> 2000  kava.toml:35:1  kava.toml changed it",
+        "    checkpoint.every  100 -> 200                    follows train.steps",
+        "  105 of 107 decisions are as they were",
+        "target cpu: experiment kx1:5880820d, numerics kn1:00e6be8f (provisional); "
+        "would become experiment kx1:091fd2eb",
         "fix: kavaspec lock",
     ]
 
@@ -74,9 +79,34 @@ def test_another_model_means_that_recorded_facts_are_about_something_else(
     edit(locked / "kava.toml", 'source = "builtin:tiny-teacher"', 'source = "./another"')
     code, text = run(capsys)
     assert code == 3
-    assert (
-        "fact.teacher.digest was observed for something else than what kava.toml names now" in text
-    )
+    lines = [line.split("  ") for line in text.splitlines()]
+    told = [[part.strip() for part in line if part.strip()] for line in lines]
+    assert told[1:7] == [
+        [
+            "model.teacher.source",
+            "builtin:tiny-teacher -> ./another",
+            "kava.toml:15:1",
+            "kava.toml changed it",
+        ],
+        [
+            "fact.teacher.digest",
+            "has to be seen anew",
+            'seen for model.teacher.source = "builtin:tiny-teacher"',
+        ],
+        ["model.teacher.digest", "not known yet", "waits for fact.teacher.digest"],
+        [
+            "fact.teacher.kv_layout",
+            "has to be seen anew",
+            'seen for model.teacher.source = "builtin:tiny-teacher"',
+        ],
+        ["objective.kv.layer_map", "not known yet", "waits for fact.teacher.kv_layout"],
+        [
+            "objective.kv.teacher_dim",
+            "not known yet",
+            "waits for fact.teacher.kv_layout, objective.kv.layer_map",
+        ],
+    ]
+    assert told[-1] == ["fix: kavaspec lock"]
 
 
 def test_a_new_target_is_missing_from_the_lock(locked: Path, capsys: pytest.CaptureFixture[str]):
@@ -113,10 +143,60 @@ def test_json(locked: Path, capsys: pytest.CaptureFixture[str]):
         3,
         3,
     )
-    assert document["changes"][0] == {
-        "key": "train.seed", "target": "", "old": "0", "new": "5",
-        "because": "kava.toml changed it", "follows": None,
-    }  # fmt: skip
+    [reason] = document["reasons"]
+    assert (reason["key"], reason["kind"], reason["old"], reason["new"]) == (
+        "train.seed",
+        "changed",
+        0,
+        5,
+    )
+    assert (reason["where"]["line"], reason["because"], reason["below"]) == (
+        47,
+        "kava.toml changed it",
+        [],
+    )
+    assert document["ids_after"]["cpu"]["kx"] != document["ids"]["cpu"]["kx"]
+    assert document["fix"] == "kavaspec lock"
+
+
+def test_annotations_stand_at_the_line_of_the_cause(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit(locked / "kava.toml", "steps = 1000", "steps = 2000")
+    code, text = run(capsys, "--format", "github")
+    assert code == 3
+    assert text == (
+        "::error file=kava.toml,line=35,col=1,endColumn=6,title=KV0301%3A the lock is stale::"
+        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200. "
+        "Fix: kavaspec lock\n"
+    )
+
+
+def test_an_annotation_of_a_fresh_lock_says_nothing(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(capsys, "--format", "github") == (0, "")
+
+
+def test_an_annotation_says_what_is_impossible(locked: Path, capsys: pytest.CaptureFixture[str]):
+    edit(locked / "kava.toml", 'micro_batch = "auto"', "micro_batch = 3")
+    code, text = run(capsys, "--format", "github")
+    assert code == 7
+    assert "title=KV0701%3A error::train.accumulation cannot be decided" in text
+
+
+def test_no_text_breaks_out_of_an_annotation():
+    where = Where(path="a,b:c.toml", line=1, column=2, width=3)
+    assert github_line(where, "x", "100%\n::error::") == (
+        "::error file=a%2Cb%3Ac.toml,line=1,col=2,endColumn=5,title=x::100%25%0A::error::"
+    )
+
+
+def test_the_fix_carries_everything_that_the_lock_was_made_with():
+    assert lock_command(Path("kava.toml"), Path("kava.lock"), {}) == "kavaspec lock"
+    assert lock_command(Path("a b.toml"), Path("c.lock"), {"train.steps": 3, "name": "x y"}) == (
+        "kavaspec lock 'a b.toml' -o c.lock --set train.steps=3 --set 'name=\"x y\"'"
+    )
 
 
 def test_settings_of_the_lock_are_a_layer_of_the_spec(

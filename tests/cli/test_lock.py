@@ -82,26 +82,31 @@ def test_json_holds_every_decision(locked: Path, capsys: pytest.CaptureFixture[s
     assert document["written"] is False
 
 
-def test_a_conflicted_lock_is_derived_again(locked: Path, capsys: pytest.CaptureFixture[str]):
-    good = (locked / "kava.lock").read_text(encoding="utf-8")
-    (locked / "kava.lock").write_text("<<<<<<< HEAD\n" + good, encoding="utf-8")
-    assert main(["lock", "--dry-run", "--set", "train.global_batch=7"]) in (0, 7, 8)
+def test_what_was_set_and_is_not_set_again_is_said(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(["lock", "--set", "train.steps=60", "--set", 'paths.output=["a b"]']) == 0
     capsys.readouterr()
+    assert main(["lock"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "no longer set: train.steps; to keep it, lock with: --set train.steps=60" in lines
+    kept = """--set 'paths.output=["a b"]'"""
+    assert f"no longer set: paths.output; to keep it, lock with: {kept}" in lines
 
 
 @pytest.mark.parametrize(
     ("old", "new", "code", "message"),
     [
-        ('precision = "auto"', 'precison = "auto"', 2, "error: train.precison is not a key"),
-        ("steps = 1000", 'steps = "1000"', 2, 'error: train.steps is the string "1000"; expected an integer >= 1 or "auto"'),
-        ("seed = 0", 'seed = "auto"', 2, 'error: train.seed cannot be "auto": it is part of the experiment, which no machine decides'),
-        ('micro_batch = "auto"', "micro_batch = 3", 7, "error: train.accumulation cannot be decided: global_batch = 16 is not a multiple of 3 (micro_batch) x 1 (world) = 3\n  --> kava.toml:"),
-        ('micro_batch = "auto"', "micro_batch = { auto = true, min = 32 }", 7, "error: train.micro_batch cannot be decided"),
-        ('precision = "auto"', 'precision = "float16"', 7, "error: float16 does not train on cpu: CPUs have no float16 training path\n  --> kava.toml:"),
-        ('facts = "cpu-avx512bf16.yaml"', 'facts = "gone.yaml"', 8, "error: "),
-        ('source = "builtin:tiny-teacher"', 'source = "./gone"', 8, "error: ./gone (model) is not on this machine"),
-        ('source = "builtin:tiny-teacher"', 'source = "builtin:tiny-teecher"', 2, "error: builtin:tiny-teecher is not a builtin model"),
-        ('source = "builtin:arithmetic"', 'source = "gone.jsonl"', 8, "error: gone.jsonl (data) is not on this machine"),
+        ('precision = "auto"', 'precison = "auto"', 2, "error[KV0104]: train.precison is not a key"),
+        ("steps = 1000", 'steps = "1000"', 2, 'error[KV0106]: train.steps is the string "1000"; expected an integer >= 1 or "auto"'),
+        ("seed = 0", 'seed = "auto"', 2, 'error[KV0108]: train.seed cannot be "auto": it is part of the experiment, which no machine decides'),
+        ('micro_batch = "auto"', "micro_batch = 3", 7, "error[KV0701]: train.accumulation cannot be decided: global_batch = 16 is not a multiple of 3 (micro_batch) x 1 (world) = 3\n  --> kava.toml:"),
+        ('micro_batch = "auto"', "micro_batch = { auto = true, min = 32 }", 7, "error[KV0702]: train.micro_batch: min = 32 leaves no value; possible here: 1, 2, 4, 8, 16 "),
+        ('precision = "auto"', 'precision = "float16"', 7, "error[KV0735]: float16 does not train on cpu: CPUs have no float16 training path\n  --> kava.toml:"),
+        ('facts = "cpu-avx512bf16.yaml"', 'facts = "gone.yaml"', 8, "error[KV0201]: "),
+        ('source = "builtin:tiny-teacher"', 'source = "./gone"', 8, "error[KV0206]: ./gone (model) is not on this machine"),
+        ('source = "builtin:tiny-teacher"', 'source = "builtin:tiny-teecher"', 2, "error[KV0207]: builtin:tiny-teecher is not a builtin model"),
+        ('source = "builtin:arithmetic"', 'source = "gone.jsonl"', 8, "error[KV0206]: gone.jsonl (data) is not on this machine"),
     ],
     ids=["unknown-key", "wrong-type", "auto-not-allowed", "indivisible", "impossible-limit", "dtype-on-device", "no-fact-file", "no-model", "no-builtin", "no-data"],
 )  # fmt: skip
@@ -124,10 +129,11 @@ def test_an_error_shows_the_line_with_a_caret(locked: Path, capsys: pytest.Captu
     text = (locked / "kava.toml").read_text(encoding="utf-8")
     line = next(n for n, words in enumerate(text.splitlines(), 1) if "precison" in words)
     assert capsys.readouterr().err == (
-        "error: train.precison is not a key\n"
+        "error[KV0104]: train.precison is not a key\n"
         f"  --> kava.toml:{line}:1\n"
         f'   {line} | precison = "auto"\n'
         f"   {' ' * len(str(line))} | ^^^^^^^^ did you mean train.precision?\n"
+        "  fix: kavaspec fix\n"
     )
 
 
@@ -141,15 +147,15 @@ def test_problems_as_json(locked: Path, capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize("setting", ["train.world=3", "objective.kv.layers=[0, 99]"])
 def test_one_cause_is_one_message(locked: Path, capsys: pytest.CaptureFixture[str], setting: str):
     assert main(["lock", "--set", setting]) == 7
-    assert capsys.readouterr().err.count("error: ") == 1
+    assert capsys.readouterr().err.count("error[") == 1
 
 
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["-o", "kava.toml"], 2, "error: kava.toml exists and is not a lock\n  choose another name with -o; nothing was changed\n"),
-        (["-o", "."], 8, "error: cannot write .: it is a folder\n"),
-        (["."], 8, "error: . is a folder, not a spec\n  name the file: kavaspec lock FOLDER/kava.toml\n"),
+        (["-o", "kava.toml"], 2, "error[KV0004]: kava.toml exists and is not a lock\n  choose another name with -o; nothing was changed\n"),
+        (["-o", "."], 8, "error[KV0002]: cannot write .: it is a folder\n  name a file with -o\n"),
+        (["."], 8, "error[KV0002]: . is a folder, not a spec\n  name the file: kavaspec lock FOLDER/kava.toml\n"),
     ],
     ids=["over-the-spec", "over-a-folder", "a-folder"],
 )  # fmt: skip

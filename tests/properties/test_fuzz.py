@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kavaspec.errors import Exit, KavaError
 from kavaspec.lock.file import parse_lock
+from kavaspec.lock.reasons import reasons
 from kavaspec.lock.stale import compare
 from kavaspec.spec.load import parse_setting, parse_spec
 from kavaspec.spec.schema import keys
@@ -60,8 +61,10 @@ def test_any_spec_can_be_held_against_a_lock(text: str):
         spec = parse_spec(text, "kava.toml", set={})
     except KavaError:
         return
-    for change in compare(spec, lock).changes:
-        assert change.because
+    found = compare(spec, lock)
+    for reason in reasons(spec, lock, found):
+        assert reason.because
+        assert reason.change
 
 
 @given(st.text(max_size=30))

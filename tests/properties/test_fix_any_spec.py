@@ -1,0 +1,48 @@
+"""Whatever is in a spec: `fix` never makes it worse, comes to an end, and has nothing to do twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kavaspec.spec.fix import problems_of, repaired
+from kavaspec.spec.schema import keys
+
+ROOT = Path(__file__).parents[2]
+SPEC = (ROOT / "kava.toml").read_text(encoding="utf-8")
+TAILS = sorted({name.rpartition(".")[2] for name in keys()})
+VALUES = ["True", "None", '"8"', '"AUTO"', "auto", '"bf16"', "8.0", "{ auto = true, mx = 8 }", "é", ""]  # fmt: skip
+
+
+@st.composite
+def slips(draw: st.DrawFn) -> str:
+    """The embedded default with a few lines misspelt, doubled or given another value."""
+    lines = SPEC.split("\n")
+    for _ in range(draw(st.integers(1, 4))):
+        at = draw(st.integers(0, len(lines) - 1))
+        name, equals, value = lines[at].partition(" = ")
+        if not equals:
+            lines.insert(at, f"{draw(st.sampled_from(TAILS))} = {draw(st.sampled_from(VALUES))}")
+            continue
+        cut = draw(st.integers(0, len(name) - 1))
+        new = draw(st.sampled_from([name, name[:cut] + name[cut + 1 :], name + name[-1]]))
+        lines[at] = f"{new} = {draw(st.sampled_from([value, *VALUES]))}"
+    return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
+
+
+@settings(max_examples=150, deadline=None)
+@given(slips())
+def test_any_spec(text: str):
+    before = problems_of(text, "kava.toml")
+    found = repaired(text, "kava.toml")
+    assert found.text.count("\n") == text.count("\n")
+    assert found.text.count("\r") == text.count("\r")
+    if not found.edits:
+        assert (found.text, found.left) == (text, before)
+    again = repaired(found.text, "kava.toml")
+    assert (again.text, again.edits) == (found.text, ())
+    changed = {edit.where.line for edit in found.edits}
+    lines = zip(text.split("\n"), found.text.split("\n"), strict=True)
+    assert {n for n, (old, new) in enumerate(lines, 1) if old != new} <= changed
