@@ -1,0 +1,46 @@
+"""One value for one key: what the schema makes of it, or what it expected instead."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+from pydantic import ValidationError
+
+from kavaspec.decision import AUTO
+from kavaspec.plain import Plain, freeze, thaw
+from kavaspec.spec.model import SpecModel
+from kavaspec.spec.schema import Key, describe
+
+
+class Refused(Exception):
+    """The schema does not take a value; the text says what it expects. Caught by who asked."""
+
+
+def typed(key: Key, value: Plain) -> Plain:
+    """The value as a lock would hold it: `1` is 1.0 for a key that is a fraction.
+
+    Raises:
+        Refused: with what was expected.
+    """
+    if isinstance(value, Mapping) and dict(value) == {"unset": True}:
+        value = None
+    kinds = (key.field.annotation, *get_args(key.field.annotation))
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise Refused(f"{describe(key.field)} of at most 64 bits")
+    if value is None and type(None) not in kinds:
+        raise Refused(describe(key.field, auto=key.auto))
+    if value == AUTO:
+        raise Refused('a value: it cannot be "auto"')
+    path = tuple(key.name.split("."))
+    tree = thaw(value)
+    for name in reversed(path):
+        tree = {name: tree}
+    try:
+        SpecModel.model_validate(tree)
+    except ValidationError as error:  # keys that are missing beside this one do not matter
+        if any(item["loc"][: len(path)] == path for item in error.errors(include_url=False)):
+            raise Refused(describe(key.field, auto=key.auto)) from None
+    if isinstance(value, int) and not isinstance(value, bool) and float in kinds:
+        return value if int in kinds else float(value)
+    return freeze(value)
