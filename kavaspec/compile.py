@@ -94,7 +94,7 @@ def compile_lock(
     there = NOTHING_RECORDED
     if before.lock is not None:
         there = recorded(before.lock, moving=frozenset(upgrade))
-    experiment, targets = _recalled(spec, before.lock, project, refresh=refresh)
+    experiment, targets = _recalled(spec, before.lock, project, refresh=refresh, only=only)
     derived = derive(spec, experiment, targets, not_found={}, recorded=there, rules=rules)
     observed = _observe(spec, derived, experiment, project, only=only, report=report)
     if observed:
@@ -282,22 +282,29 @@ def _tell(before: Before, lock_path: Path, report: Report) -> None:
 
 
 def _recalled(
-    spec: Spec, previous: Lock | None, project: Project, *, refresh: bool
+    spec: Spec, previous: Lock | None, project: Project, *, refresh: bool, only: Sequence[str]
 ) -> tuple[Facts, dict[str, Facts]]:
-    """Facts that are known without looking: from fact files, and from the old lock."""
+    """Facts that are known without looking: from fact files, and from the old lock.
+
+    With `only`, the other targets keep what the old lock holds, whatever their files say by now.
+    """
     experiment: Facts = {}
     if previous is not None and not refresh:
         about = {name: fact for name, fact in previous.facts.items() if is_about(spec, fact.of)}
         experiment = facts_of(about)
     for path in spec.facts:
         experiment = {**experiment, **_experiment_file(spec, path, project)}
+    old = previous.targets if previous is not None else {}
     targets: dict[str, Facts] = {}
     for name, target in spec.targets.items():
-        if target.facts is not None:
+        left_alone = bool(only) and name not in only
+        if name in old and left_alone:
+            targets[name] = facts_of(old[name].facts)
+        elif target.facts is not None:
             found = _fact_file(spec, target.facts, project, at=f"targets.{name}.facts")
             targets[name] = with_assumptions(_only_machine(spec, name, target.facts, found))
-        elif previous is not None and name in previous.targets and not refresh:
-            targets[name] = facts_of(previous.targets[name].facts)
+        elif name in old and not refresh and name not in only:
+            targets[name] = facts_of(old[name].facts)
         else:
             targets[name] = {}
     return experiment, targets

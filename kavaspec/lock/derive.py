@@ -61,7 +61,8 @@ def derive(
     later = newer(spec, recorded, rules)
     spec = as_recorded(spec, recorded)
     ours = rules_for(rules, spec.experiment, "", recorded)
-    base = resolve(spec.experiment, experiment_facts, ours, base=NOTHING, not_found=not_found)
+    about = {name: fact for name, fact in experiment_facts.items() if is_experiment_fact(name)}
+    base = resolve(spec.experiment, about, ours, base=NOTHING, not_found=not_found)
     problems = list(base.problems)
     targets: dict[str, Target] = {}
     decisions: dict[str, Mapping[str, Decision]] = {}
