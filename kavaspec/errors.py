@@ -44,6 +44,29 @@ class Where:
     text: str = ""
     """The whole line, so that the message can show it without opening the file again."""
 
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fix:
+    """A repair that is certain: put `text` where `where` marks. `kavaspec fix` does it."""
+
+    where: Where
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """One thing that the spec says, and where: `train.global_batch = 60  kava.toml:12:1`."""
+
+    text: str
+    where: Where | None
+    """None where `--set` said it."""
+
+    def __str__(self) -> str:
+        return f"{self.text}  {self.where or '(--set)'}"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Problem:
@@ -51,13 +74,21 @@ class Problem:
 
     message: str
     exit: Exit
+    code: str
+    """`KV0104`: stable, for scripts and for `docs/errors.md`. Registered in `kavaspec/codes.py`."""
     key: str | None = None
     where: Where | None = None
     hint: str | None = None
     """What to do about it, as one imperative sentence or a line to paste."""
     severity: Literal["error", "warning"] = "error"
     about: tuple[str, ...] = ()
-    """Other keys that bear on it: where `key` itself is not in the spec, one of them is shown."""
+    """Other keys and facts that bear on it: where `key` itself is not in the spec, one is shown."""
+    setting: str | None = None
+    """`KEY=VALUE` where not a file but `--set` said it; then there is no `where`."""
+    fix: Fix | None = None
+    """The repair, where only one can be meant."""
+    because: tuple[Said, ...] = ()
+    """For values that cannot be met together: the smallest set of lines that conflict."""
 
 
 class KavaError(Exception):
@@ -75,9 +106,11 @@ class KavaError(Exception):
         return self.problems[0].exit
 
 
-def fail(message: str, exit: Exit, *, key: str | None = None, hint: str | None = None) -> KavaError:
+def fail(
+    message: str, exit: Exit, *, code: str, key: str | None = None, hint: str | None = None
+) -> KavaError:
     """One error with one problem, ready to raise."""
-    return KavaError(Problem(message=message, exit=exit, key=key, hint=hint))
+    return KavaError(Problem(message=message, exit=exit, code=code, key=key, hint=hint))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:

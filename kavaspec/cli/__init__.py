@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("init", "facts", "lock", "check", "why", "run", "tui")
+COMMANDS = ("init", "facts", "lock", "fix", "check", "why", "diff", "run", "tui", "schema")
 """In the order in which one meets them."""
 
 

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from kavaspec import __version__
 from kavaspec.cli import COMMANDS
+from kavaspec.cli.pipe import let_go, say
 from kavaspec.cli.render import Pen, jsonable, print_json, problems_text
 from kavaspec.errors import Exit, KavaError, fail
 
@@ -65,24 +66,26 @@ def build(only: Sequence[str]) -> typer.Typer:
 def run_app(argv: list[str]) -> int:
     """Parse, run, and turn what went wrong into text and an exit code."""
     named = next((word for word in argv if not word.startswith("-")), None)
-    app = build([named] if named in COMMANDS else COMMANDS)
+    command = typer.main.get_command(build([named] if named in COMMANDS else COMMANDS))
     _speak_utf8()
     try:
-        result = app(argv, standalone_mode=False, prog_name="kavaspec")
+        # not `command.main`, which makes a closed pipe its own exit 1
+        with command.make_context("kavaspec", argv) as context:
+            code = int(command.invoke(context) or 0)
+    except typer.Exit as left:  # --help, --version
+        code = left.exit_code
     except KavaError as error:
-        return _report(error, as_json="--json" in argv)
+        code = _report(error, as_json="--json" in argv)
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nothing is left to say
-        return Exit.OK
+        say(sys.stderr, "interrupted\n")
+        code = Exit.INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
+        code = Exit.OK
     except Exception as error:  # noqa: BLE001  # the last stop: a user never sees a traceback
-        if not hasattr(error, "exit_code") or not hasattr(error, "show"):
-            return _our_mistake(error)
-        error.show()
-        return int(error.exit_code)
-    return int(result or 0)
+        shown = hasattr(error, "exit_code") and hasattr(error, "show")
+        code = _usage(error) if shown else _our_mistake(error)
+    let_go(sys.stdout, sys.stderr)
+    return code
 
 
 def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
@@ -93,13 +96,18 @@ def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
     """
     if spec.is_dir():
         hint = "name the file: kavaspec lock FOLDER/kava.toml"
-        raise fail(f"{spec} is a folder, not a spec", Exit.ENVIRONMENT, hint=hint)
+        raise fail(f"{spec} is a folder, not a spec", Exit.ENVIRONMENT, code="KV0002", hint=hint)
     path = lock or spec.with_suffix(".lock")
     if path.is_dir():
-        raise fail(f"cannot write {path}: it is a folder", Exit.ENVIRONMENT)
+        raise fail(
+            f"cannot write {path}: it is a folder",
+            Exit.ENVIRONMENT,
+            code="KV0002",
+            hint="name a file with -o",
+        )
     if path.exists() and b"lock_version" not in path.read_bytes():
         hint = "choose another name with -o; nothing was changed"
-        raise fail(f"{path} exists and is not a lock", Exit.USAGE, hint=hint)
+        raise fail(f"{path} exists and is not a lock", Exit.USAGE, code="KV0004", hint=hint)
     return spec, path
 
 
@@ -113,6 +121,16 @@ def _report(error: KavaError, *, as_json: bool) -> int:
     return int(error.exit_code)
 
 
+def _usage(error: Any) -> int:
+    """Typer's own words about the command line; its error type has no public name."""
+    from io import StringIO
+
+    words = StringIO()
+    error.show(words)
+    say(sys.stderr, words.getvalue())
+    return int(error.exit_code)
+
+
 def _our_mistake(error: Exception) -> int:
     """Keep the traceback in a file, and say where."""
     import tempfile
@@ -122,9 +140,10 @@ def _our_mistake(error: Exception) -> int:
         "w", prefix="kavaspec-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
         traceback.print_exception(error, file=file)
-    sys.stderr.write(
+    say(
+        sys.stderr,
         f"error: kavaspec made a mistake ({type(error).__name__}: {error}). This is a bug.\n"
-        f"  please report it with this file: {file.name}\n"
+        f"  please report it with this file: {file.name}\n",
     )
     return Exit.FAILED
 

@@ -65,17 +65,40 @@ exact_match_rows = 64
 """
 
 
+SCHEMA = "kava.schema.json"
+"""Editors that know taplo read it from the first line of a spec."""
+
+
 def command(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("kava.toml"),
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Also write kava.schema.json beside it, for editors.")
+    ] = False,
 ) -> int:
-    """Write a commented kava.toml to start from. Never overwrites."""
+    """Write a commented kava.toml to start from. Never overwrites it."""
     at = shell()
     try:
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(START)
+            file.write((f"#:schema ./{SCHEMA}\n\n" if schema else "") + START)
+        if schema:
+            _write_schema(path.with_name(SCHEMA))
     except FileExistsError:
-        raise fail(f"there is already a {path}", Exit.USAGE, hint="nothing was changed") from None
+        raise fail(
+            f"there is already a {path}", Exit.USAGE, code="KV0004", hint="nothing was changed"
+        ) from None
     except OSError as error:
-        raise fail(f"cannot write {path}: {error.strerror}", Exit.ENVIRONMENT) from None
+        raise fail(
+            f"cannot write {path}: {error.strerror}",
+            Exit.ENVIRONMENT,
+            code="KV0003",
+            hint="make its folder first, or name another",
+        ) from None
     at.out.line(f"wrote {path}; next: kavaspec lock {path}")
     return 0
+
+
+def _write_schema(path: Path) -> None:
+    """Generated, so what an older kavaspec wrote is replaced."""
+    from kavaspec.cli.schema import schema_text
+
+    path.write_text(schema_text(), encoding="utf-8", newline="\n")

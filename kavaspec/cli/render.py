@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
 
+from kavaspec.cli.pipe import say
 from kavaspec.errors import Problem
 
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
@@ -33,21 +34,47 @@ class Pen:
     def line(self, text: str = "") -> None:
         """Write one line; characters that the stream cannot show are replaced."""
         encoding = getattr(self.stream, "encoding", None) or "utf-8"
-        self.stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        self.stream.flush()
+        say(self.stream, text.encode(encoding, "replace").decode(encoding) + "\n")
 
 
 def problem_text(problem: Problem, pen: Pen) -> str:
     """What is wrong, where, and the way out.
 
-    error: train.precison is not a key
+    error[KV0104]: train.precison is not a key
       --> kava.toml:14:1
        14 | precison = "auto"
           | ^^^^^^^^ did you mean train.precision?
+      fix: kavaspec fix
     """
     style = "red" if problem.severity == "error" else "yellow"
-    lines = [f"{pen(problem.severity, 'bold', style)}: {problem.message}"]
+    label = f"{problem.severity}[{problem.code}]" if problem.code else problem.severity
+    lines = [f"{pen(label, 'bold', style)}: {problem.message}"]
+    lines += _place(problem, pen, style)
+    lines += _conflict(problem)
+    if problem.hint and not (problem.where and problem.where.text and "\n" not in problem.hint):
+        lines.append(f"  {problem.hint}")
+    if problem.fix is not None:
+        path = problem.fix.where.path
+        lines.append(f"  fix: kavaspec fix{'' if path == 'kava.toml' else ' ' + path}")
+    return "\n".join(lines)
+
+
+def _conflict(problem: Problem) -> list[str]:
+    """The lines of the spec that conflict, unless it is only the one that is shown already."""
+    places = {(it.where.path, it.where.line) for it in problem.because if it.where}
+    shown = problem.where and {(problem.where.path, problem.where.line)}
+    if len(problem.because) == 1 and (places == shown or not (places or shown)):
+        return []
+    rows = [(said.text, str(said.where or "--set")) for said in problem.because]
+    return [f"  because  {row}" for row in table(rows, 400)]
+
+
+def _place(problem: Problem, pen: Pen, style: str) -> list[str]:
+    """Where it stands, with the line itself, the place marked and the hint beside the mark."""
+    lines: list[str] = []
     where = problem.where
+    if problem.setting is not None:
+        lines.append(f"  --> --set {problem.setting}")
     if where is not None:
         number = str(where.line)
         lines.append(f"  --> {where.path}:{where.line}:{where.column}")
@@ -58,10 +85,7 @@ def problem_text(problem: Problem, pen: Pen) -> str:
             hint = f" {problem.hint}" if problem.hint and "\n" not in problem.hint else ""
             lines.append(f"   {number} | {shown}")
             lines.append(f"   {' ' * len(number)} | {indent}{pen(marks, style)}{hint}")
-            return "\n".join(lines)
-    if problem.hint:
-        lines.append(f"  {problem.hint}")
-    return "\n".join(lines)
+    return lines
 
 
 def problems_text(problems: Iterable[Problem], pen: Pen) -> str:
@@ -100,7 +124,7 @@ def jsonable(value: Any) -> Any:
 def print_json(schema: str, **content: Any) -> None:
     """One JSON document with a versioned schema, such as `kavaspec.check/1`."""
     document = {"schema": schema, **{name: jsonable(value) for name, value in content.items()}}
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    say(sys.stdout, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def _window(text: str, column: int) -> tuple[str, int]:

@@ -16,7 +16,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell
 from kavaspec.cli.render import table
-from kavaspec.errors import Exit, fail
+from kavaspec.errors import Exit, KavaError, fail
 from kavaspec.lock.file import lock_text, read_lock
 from kavaspec.lock.model import Here, Lock
 from kavaspec.preflight import Request, Verdict, preflight, refusal
@@ -74,7 +74,7 @@ def _note_change(lock: Lock, spec: Path, at: Shell) -> None:
     """`run` obeys the lock alone; a spec beside it that moved on is worth a word."""
     from kavaspec.cli.why import spec_behind
 
-    _, moved_on = spec_behind(lock, spec, asked=False)
+    moved_on = spec_behind(lock, spec, asked=False).moved_on
     if moved_on:
         note = (
             f"note: {moved_on} has changed since; this run is what the lock says (kavaspec check)"
@@ -87,7 +87,7 @@ def _allows_numerics(allowed: Sequence[str]) -> bool:
         if word != "numerics":
             message = f"--allow {word}: only numerics can be allowed"
             hint = "the experiment never changes within a run; placement always may"
-            raise fail(message, Exit.USAGE, hint=hint)
+            raise fail(message, Exit.USAGE, code="KV0008", hint=hint)
     return bool(allowed)
 
 
@@ -96,7 +96,7 @@ def _only_locks(path: Path) -> Lock:
         hint = (
             f"lock it first: kavaspec lock {path}; then: kavaspec run {path.with_suffix('.lock')}"
         )
-        raise fail(f"{path} is a spec, not a lock", Exit.UNLOCKED, hint=hint)
+        raise fail(f"{path} is a spec, not a lock", Exit.UNLOCKED, code="KV0501", hint=hint)
     return read_lock(path)
 
 
@@ -109,6 +109,8 @@ def _print_preflight(verdict: Verdict, at: Shell) -> None:
     widths = table([(row[0], row[1], row[2], row[3]) for row in rows], 400)
     for line in widths:
         at.out.line(line)
+    for note in verdict.notes:
+        at.out.line(at.out(f"note: {note}", "dim"))
     at.out.line()
 
 
@@ -121,7 +123,9 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
         from kavaspec_runtime.sink import Sink
     except ImportError as error:
         hint = "pip install 'kavaspec[runtime]'"
-        raise fail(f"kavaspec run needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
+        raise fail(
+            f"kavaspec run needs {error.name}", Exit.ENVIRONMENT, code="KV0012", hint=hint
+        ) from None
     from kavaspec.cli.follow import JsonLines, follower
 
     if here.stop_after is not None:
@@ -139,11 +143,14 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
         try:
             end = train(lock, here, emit, stop.reason)
         except KeyboardInterrupt:
-            hint = (
-                f"go on from the last checkpoint: kavaspec run LOCK --resume   ({here.run_folder})"
-            )
-            raise fail("stopped at once", Exit.INTERRUPTED, hint=hint) from None
+            raise stopped_at_once(here.run_folder) from None
     return _conclude(end, here, at, as_json=as_json)
+
+
+def stopped_at_once(folder: Path) -> KavaError:
+    """The second signal did not wait for the step to end."""
+    hint = f"go on from the last checkpoint: kavaspec run LOCK --resume   ({folder})"
+    return fail("stopped at once", Exit.INTERRUPTED, code="KV0808", hint=hint)
 
 
 def _throw_away(folder: Path) -> None:

@@ -34,10 +34,12 @@ from kavaspec.plain import Plain, freeze, show, thaw
 VERSION = 1
 _TOP = ("facts_version", "note", "facts")
 _FIELDS = ("value", "how", "probe", "evidence", "of")
+_ANEW = "correct it, or write the file anew: kavaspec facts --save NAME"
 _UNITS = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 _NO_TEXT_IN_YAML_1_1 = re.compile(
     r"(?i)y|yes|n|no|true|false|on|off|null|~|[-+]?\.(inf|nan)|[-+.]?[0-9][0-9a-fxob_:.tz +-]*"
 )
+_TWICE = re.compile(r'found duplicate key "([^"]+)"')
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
 
 
@@ -52,7 +54,12 @@ def write_facts(path: Path, facts: Facts, *, note: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise fail(f"{path} cannot be written: {error.strerror}", Exit.ENVIRONMENT) from error
+        raise fail(
+            f"{path} cannot be written: {error.strerror}",
+            Exit.ENVIRONMENT,
+            code="KV0003",
+            hint="choose a folder that you may write to",
+        ) from error
 
 
 def facts_text(facts: Facts, *, note: str, private: Mapping[str, str]) -> str:
@@ -82,10 +89,30 @@ def read_facts(path: Path) -> Facts:
         raise fail(
             f"{path} does not exist",
             Exit.ENVIRONMENT,
-            hint=f"Make it on that machine: kavaspec facts --save {path.stem}",
+            code="KV0201",
+            hint=f"make it on that machine: kavaspec facts --save {path.stem}",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise fail(f"{path} cannot be read: {error}", Exit.ENVIRONMENT) from error
+    except IsADirectoryError:
+        raise fail(
+            f"{path} is a folder, not a fact file",
+            Exit.ENVIRONMENT,
+            code="KV0201",
+            hint="name the file, such as facts/cluster.yaml",
+        ) from None
+    except OSError as error:
+        raise fail(
+            f"{path} cannot be read: {error.strerror}",
+            Exit.ENVIRONMENT,
+            code="KV0201",
+            hint="check its permissions",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise fail(
+            f"{path} is not UTF-8 text: {error.reason} at byte {error.start}",
+            Exit.ENVIRONMENT,
+            code="KV0201",
+            hint="save it as UTF-8",
+        ) from error
     return with_assumptions(_Reader(path, text).facts())
 
 
@@ -191,9 +218,13 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             what = str(error.problem or "it is not YAML").splitlines()[0]
             line, column = (mark.line, mark.column) if mark else (0, 0)
-            raise KavaError(self._problem(what, line, column)) from error
+            message, hint = f"this is not YAML: {what}", _ANEW
+            if (twice := _TWICE.match(what)) is not None:
+                message, hint = f"{twice[1]} is given twice", "keep one of them"
+            raise KavaError(self._problem(message, line, column, hint=hint)) from error
         except YAMLError as error:
-            raise KavaError(self._problem(str(error).splitlines()[0], 0, 0)) from error
+            message = f"this is not YAML: {str(error).splitlines()[0]}"
+            raise KavaError(self._problem(message, 0, 0, hint=_ANEW)) from error
 
     def _facts(self) -> Iterator[tuple[str, Fact]]:
         if not isinstance(self.tree, Mapping):
@@ -218,8 +249,8 @@ class _Reader:
         kind, block = kind_of(name), table[name]
         if kind is None:
             near = did_you_mean(name, FACTS)
-            hint = f"Did you mean {near}?" if near else "`kavaspec facts` lists every fact."
-            self._at(table, name, f"{name} is not a fact", key=name, hint=hint)
+            hint = f"did you mean {near}?" if near else "`kavaspec facts` lists every fact"
+            self._at(table, name, f"{name} is not a fact", code="KV0203", key=name, hint=hint)
             return None
         if not isinstance(block, Mapping) or "value" not in block:
             self._at(table, name, f"{name}: expected value, how and probe", key=name)
@@ -229,10 +260,10 @@ class _Reader:
         value = self._value(block, name, kind)
         if block.get("how") not in TRUST:
             said = f"how is {block.get('how')}, expected one of {', '.join(TRUST)}"
-            self._at(block, "how", f"{name}: {said}", key=name)
+            self._at(block, "how", f"{name}: {said}", code="KV0204", key=name)
         for word in ("probe", "evidence"):
             if not isinstance(block.get(word, ""), str):
-                self._at(block, word, f"{name}: {word} is not a text", key=name)
+                self._at(block, word, f"{name}: {word} is not a text", code="KV0204", key=name)
         of = self._plain(block, "of", name) if block.get("of") is not None else {}
         if len(self.problems) > before:
             return None
@@ -251,14 +282,18 @@ class _Reader:
         wrong = kind.wrong(value)
         if wrong is not None:
             example = ", for example 80GiB" if kind.unit == "bytes" else ""
-            self._at(block, "value", f"{name}: {wrong}{example}, got {show(value)}", key=name)
+            message = f"{name}: {wrong}{example}, got {show(value)}"
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            text = kind.type == "text" and is_number
+            hint = "put it in quotes" if text else "write null where there is none"
+            self._at(block, "value", message, code="KV0204", key=name, hint=hint)
         return value
 
     def _plain(self, block: Any, word: str, name: str) -> Plain:
         try:
             return freeze(_native(block[word]))
         except TypeError as error:
-            self._at(block, word, f"{name}: {error}", key=name)
+            self._at(block, word, f"{name}: {error}", code="KV0204", key=name)
             return None
 
     def _unknown(self, table: Any, known: tuple[str, ...], name: str) -> None:
@@ -266,9 +301,10 @@ class _Reader:
             if word in known:
                 continue
             near = did_you_mean(str(word), known)
-            hint = f"Did you mean {near}?" if near else f"There are {', '.join(known)}."
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(known)}"
             place = f"{name}: " if name else ""
-            self._at(table, word, f"{place}{word} means nothing here", key=name or None, hint=hint)
+            message = f"{place}{word} means nothing here"
+            self._at(table, word, message, code="KV0203", key=name or None, hint=hint)
 
     def _at(
         self,
@@ -276,12 +312,13 @@ class _Reader:
         word: Any,
         message: str,
         *,
+        code: str = "KV0202",
         key: str | None = None,
         hint: str | None = None,
     ) -> None:
         """A problem at the line of `word`, or of the table that should have it."""
         line, column = table.lc.key(word) if word in table else (table.lc.line, table.lc.col)
-        self._note(message, line, column, key=key, hint=hint)
+        self._note(message, line, column, code=code, key=key, hint=hint)
 
     def _note(
         self,
@@ -289,10 +326,11 @@ class _Reader:
         line: int,
         column: int,
         *,
+        code: str = "KV0202",
         key: str | None = None,
         hint: str | None = None,
     ) -> None:
-        self.problems.append(self._problem(message, line, column, key=key, hint=hint))
+        self.problems.append(self._problem(message, line, column, code=code, key=key, hint=hint))
 
     def _problem(
         self,
@@ -300,13 +338,14 @@ class _Reader:
         line: int,
         column: int,
         *,
+        code: str = "KV0202",
         key: str | None = None,
         hint: str | None = None,
     ) -> Problem:
         text = self.lines[line] if line < len(self.lines) else ""
         width = len(text[column:].partition(":")[0]) or 1
         where = Where(path=str(self.path), line=line + 1, column=column + 1, width=width, text=text)
-        return Problem(message=message, exit=Exit.USAGE, key=key, where=where, hint=hint)
+        return Problem(message=message, exit=Exit.USAGE, code=code, key=key, where=where, hint=hint)
 
 
 def _position(problem: Problem) -> tuple[int, int]:

@@ -152,7 +152,7 @@ def _tokenizer(path: Path, child: Child) -> Seen | Missing:
     if not digest.has_tokenizer(path):
         return Missing(
             because="there is no tokenizer beside config.json",
-            hint="Bring the whole model: weights, config.json and tokenizer.json.",
+            hint="bring the whole model: weights, config.json and tokenizer.json",
         )
     try:
         answer: Mapping[str, Any] = child.ask(
@@ -191,8 +191,17 @@ def refused(answer: Mapping[str, Any], what: str, path: Path | None, key: str) -
     code = Exit(
         answer.get("exit") or (Exit.UNSATISFIABLE if answer.get("key") else Exit.ENVIRONMENT)
     )
-    message = f"{what}: {answer['error']}" + (f" ({path})" if path else "")
-    return KavaError(Problem(message=message, exit=code, key=key, hint=answer.get("hint")))
+    told = path is None or str(path) in answer["error"]
+    message = f"{what}: {answer['error']}" + ("" if told else f" ({path})")
+    return KavaError(
+        Problem(
+            message=message,
+            exit=code,
+            code=answer.get("code") or ("KV0213" if answer.get("key") else "KV0212"),
+            key=key,
+            hint=answer.get("hint"),
+        )
+    )
 
 
 @contextmanager

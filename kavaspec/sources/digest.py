@@ -28,6 +28,7 @@ _INDEX = "model.safetensors.index.json"
 _NOT_MEANING = {"_name_or_path", "transformers_version", "torch_dtype", "dtype"}
 _LARGEST_HEADER_BYTES = 100_000_000  # the limit that safetensors itself sets
 _PICKLES = ("*.bin", "*.pt", "*.pth")
+_AGAIN = "download or copy the model again"
 # what tokenizers were kept in before tokenizer.json; transformers makes one of them
 _OTHER_TOKENIZERS = ("merges.txt", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -87,19 +88,24 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise fail(
             f"{folder} is not a model: it has no config.json (it has {there})",
             Exit.ENVIRONMENT,
-            hint="Name the folder that holds config.json, the weights and the tokenizer.",
+            code="KV0209",
+            hint="name the folder that holds config.json, the weights and the tokenizer",
         ) from None
     except NotADirectoryError:
         raise fail(
             f"{folder} is not a model: expected a folder with config.json, or a .gguf file",
             Exit.ENVIRONMENT,
+            code="KV0209",
+            hint="name the folder that holds config.json, the weights and the tokenizer",
         ) from None
     except OSError as error:
         raise _unreadable(file, error) from error
     except ValueError as error:
-        raise fail(f"{file} is not JSON: {error}", Exit.ENVIRONMENT) from error
+        raise _damaged(file, f"it is not JSON: {_where(error)}") from error
+    except RecursionError:
+        raise _damaged(file, "it is nested too deeply") from None
     if not isinstance(config, dict):
-        raise fail(f"{file} is not a JSON object", Exit.ENVIRONMENT)
+        raise _damaged(file, "it is not a JSON object")
     return config
 
 
@@ -209,7 +215,7 @@ def tokenizer_digest(path: Path) -> str:
     except OSError as error:
         raise _unreadable(file, error) from error
     except ValueError as error:
-        raise fail(f"{file} is not a tokenizer: {error}", Exit.ENVIRONMENT) from error
+        raise _damaged(file, f"it is not a tokenizer: {_where(error)}") from error
 
 
 def tokenizer_json_digest(text: str) -> str:
@@ -237,7 +243,7 @@ def data_digest(
     """What a data set is: every row of both splits, in order; not which files hold them.
 
     Raises:
-        KavaError: exit 7, for a cell that is not text, a number, a list or a table.
+        KavaError: exit 8, for a cell that is not text, a number, a list or a table.
     """
     whole = hashlib.sha256()
     for split, rows in (("train", train_rows), ("eval", eval_rows)):
@@ -246,7 +252,9 @@ def data_digest(
             try:
                 whole.update(_canonical(row) + b"\n")
             except TypeError as error:
-                raise fail(f"row {number} of {split}: {error}", Exit.UNSATISFIABLE) from error
+                message = f"row {number} of {split}: {error}"
+                hint = "leave such columns out of the data"
+                raise fail(message, Exit.ENVIRONMENT, code="KV0225", hint=hint) from error
     return _spell(whole)
 
 
@@ -304,13 +312,14 @@ def _weight_files(folder: Path) -> list[Path]:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         files = [folder / Path(name).name for name in names]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise fail(f"{index} has no weight_map", Exit.ENVIRONMENT) from error
+        raise _damaged(index, "it has no weight_map") from error
     missing = [file.name for file in files if not file.is_file()]
     if missing:
         raise fail(
             f"{folder} is incomplete: {_INDEX} names {missing[0]}, which is not there",
             Exit.ENVIRONMENT,
-            hint="Download or copy the model again.",
+            code="KV0210",
+            hint=_AGAIN,
         )
     return files
 
@@ -321,7 +330,8 @@ def _no_weights(folder: Path) -> KavaError:
         return fail(
             f"{folder} has its weights only as a pickle ({pickles[0]}), which can run code",
             Exit.ENVIRONMENT,
-            hint="Use the same model saved as safetensors.",
+            code="KV0211",
+            hint="use the same model saved as safetensors",
         )
     other = sorted(file.name for file in folder.glob("*.safetensors"))
     near = did_you_mean("model.safetensors", other)
@@ -329,6 +339,8 @@ def _no_weights(folder: Path) -> KavaError:
         f"{folder} has no model.safetensors and no {_INDEX}"
         + (f", only {near or other[0]}" if other else ""),
         Exit.ENVIRONMENT,
+        code="KV0210",
+        hint=_AGAIN,
     )
 
 
@@ -338,7 +350,8 @@ def _refuse_twins(tensors: Sequence[Tensor]) -> None:
             raise fail(
                 f"{one.name} is in two files: {one.file.name} and {other.file.name}",
                 Exit.ENVIRONMENT,
-                hint="Remove the files that the model's index does not name.",
+                code="KV0210",
+                hint="remove the files that the model's index does not name",
             )
 
 
@@ -358,10 +371,24 @@ def _spell(whole: hashlib._Hash) -> str:
 
 
 def _damaged(file: Path, why: str) -> KavaError:
-    return fail(
-        f"{file} is damaged: {why}", Exit.ENVIRONMENT, hint="Download or copy the model again."
-    )
+    return fail(f"{file} is damaged: {why}", Exit.ENVIRONMENT, code="KV0210", hint=_AGAIN)
+
+
+def _where(error: ValueError) -> str:
+    """What a JSON reader or a decoder says, short and with its place."""
+    if isinstance(error, json.JSONDecodeError):
+        return (
+            f"{error.msg[:1].lower()}{error.msg[1:]} at line {error.lineno}, column {error.colno}"
+        )
+    if isinstance(error, UnicodeDecodeError):
+        return f"{error.reason} at byte {error.start}"
+    return str(error)
 
 
 def _unreadable(file: Path, error: OSError) -> KavaError:
-    return fail(f"{file} cannot be read: {error.strerror or error}", Exit.ENVIRONMENT)
+    return fail(
+        f"{file} cannot be read: {error.strerror or error}",
+        Exit.ENVIRONMENT,
+        code="KV0210",
+        hint="check its permissions, and that it is whole",
+    )

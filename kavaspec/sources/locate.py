@@ -78,9 +78,9 @@ def _builtin(name: str, what: What) -> Path | None:
         return None if what == "data" else _BUILTIN_MODELS / name
     near = did_you_mean(name, known)
     there = ", ".join(f"builtin:{item}" for item in known) or "none"
-    hint = f"Did you mean builtin:{near}?" if near else f"There are: {there}."
+    hint = f"did you mean builtin:{near}?" if near else f"there are: {there}"
     kind = "model" if what == "model" else "data set"
-    raise fail(f"builtin:{name} is not a builtin {kind}", Exit.USAGE, hint=hint)
+    raise fail(f"builtin:{name} is not a builtin {kind}", Exit.USAGE, code="KV0207", hint=hint)
 
 
 def _path_places(
@@ -91,7 +91,8 @@ def _path_places(
         raise fail(
             f"{name} cannot be found: a variable in it is not set here",
             Exit.ENVIRONMENT,
-            hint="Set the variable, or write the path without it and add its folder to paths.",
+            code="KV0208",
+            hint="set the variable, or write the path without it and add its folder to paths",
         )
     yield path
     if path == project / name and not Path(name).is_absolute():
@@ -139,13 +140,13 @@ def _not_found(source: str, what: What, tried: Sequence[Path], project: Path) ->
     looked = "".join(f"\n  {path}" for path in tried)
     message = f"{source} ({what}) is not on this machine. Looked for:{looked}"
     if parse_source(source).kind == "path":
-        hint = "Correct the path, or put it at one of these places."
+        hint = "correct the path, or put it at one of these places"
     elif (project / source).exists():
-        hint = f'There is a folder {source} beside kava.toml: write "./{source}" to mean it.'
+        hint = f'there is a folder {source} beside kava.toml: write "./{source}" to mean it'
     else:
         kind = "" if what == "model" else " --repo-type dataset"
         hint = (
-            f"Where there is network: hf download {source}{kind}; "
-            "or copy its folder to one of these places."
+            f"where there is network: hf download {source}{kind}; "
+            "or copy its folder to one of these places"
         )
-    return fail(message, Exit.ENVIRONMENT, hint=hint)
+    return fail(message, Exit.ENVIRONMENT, code="KV0206", hint=hint)

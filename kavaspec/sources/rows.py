@@ -17,14 +17,15 @@ from kavaspec.errors import Exit, KavaError, fail
 Row = dict[str, object]
 
 BUILTIN_SPLITS = ("train", "test")
+KINDS = (".jsonl", ".parquet")
 
 
 def read_rows(source_text: str, path: Path | None, split: str) -> list[Row]:
     """The rows of `split`, in order. `path` is where the source was found; None for a builtin.
 
     Raises:
-        KavaError: 8 for a missing file or split (with what is there), 7 for a row that is not an
-            object of columns (with file and line) and for a split without rows.
+        KavaError: 8 for a missing file or split (with what is there), for a file that is not
+            .jsonl or .parquet or not readable as one (with its line); 7 for a split without rows.
     """
     name, part = _parse_split(split)
     rows = _builtin(source_text, name) if path is None else _read(path, name)
@@ -33,7 +34,10 @@ def read_rows(source_text: str, path: Path | None, split: str) -> list[Row]:
         raise fail(
             f"{source_text}: {split} has no rows",
             Exit.UNSATISFIABLE,
-            hint=f"{name} has {len(rows)} rows; choose another part",
+            code="KV0730",
+            hint=f"{name} has {len(rows)} rows; choose another part"
+            if rows
+            else "write rows into it, or name another split",
         )
     return chosen
 
@@ -44,6 +48,7 @@ def _parse_split(split: str) -> tuple[str, slice]:
         raise fail(
             f"{split!r} is not a split",
             Exit.USAGE,
+            code="KV0223",
             hint="write a name (`train`) or a part of one (`train[:1000]`)",
         )
     name, start, stop = match.groups()
@@ -54,7 +59,8 @@ def _builtin(source_text: str, name: str) -> list[Row]:
     if source_text != "builtin:arithmetic":
         raise fail(
             f"{source_text} is not a builtin data set",
-            Exit.ENVIRONMENT,
+            Exit.USAGE,
+            code="KV0207",
             hint="there is one: builtin:arithmetic",
         )
     if name not in BUILTIN_SPLITS:
@@ -73,13 +79,16 @@ def _read(path: Path, name: str) -> list[Row]:
 
 def _files(path: Path, name: str) -> list[Path]:
     if path.is_file():
+        if path.suffix not in KINDS:
+            raise _unsupported(path)
         if name not in ("train", path.stem):
-            raise _no_split(str(path), name, sorted({"train", path.stem}))
+            raise _only_one_split(path, name)
         return [path]
     if not path.is_dir():
         raise fail(
             f"{path} does not exist",
             Exit.ENVIRONMENT,
+            code="KV0206",
             key="data.source",
             hint="check data.source and paths.data, or run `kavaspec fetch` where there is network",
         )
@@ -87,11 +96,40 @@ def _files(path: Path, name: str) -> list[Path]:
         found = sorted(path.glob(pattern))
         if found:
             return found
+    others = sorted(file for file in path.iterdir() if file.stem == name and file.is_file())
+    if others and not _splits(path):
+        raise _unsupported(others[0])
     raise _no_split(str(path), name, _splits(path))
 
 
+def _unsupported(file: Path) -> KavaError:
+    said = f"a {file.suffix} file" if file.suffix else "a file without an ending"
+    return fail(
+        f"{file} is {said}; data is read from .jsonl and .parquet files, or a folder of them",
+        Exit.ENVIRONMENT,
+        code="KV0224",
+        key="data.source",
+        hint="write each row as one line of JSON: "
+        f'python -c "import csv, json; [print(json.dumps(row)) for row in '
+        f"csv.DictReader(open('{file.name}'))]\" > {file.stem}.jsonl"
+        if file.suffix == ".csv"
+        else "convert it, and name the new file in data.source",
+    )
+
+
+def _only_one_split(file: Path, name: str) -> KavaError:
+    return fail(
+        f"{file} is one file, so it has one split, train; there is no {name}",
+        Exit.ENVIRONMENT,
+        code="KV0221",
+        hint='hold some of its rows out: data.split = "train[:-100]" and '
+        'data.eval_split = "train[-100:]"; '
+        f"or name a folder with train{file.suffix} and {name}{file.suffix}",
+    )
+
+
 def _splits(folder: Path) -> list[str]:
-    files = (file for file in folder.iterdir() if file.suffix in (".jsonl", ".parquet"))
+    files = (file for file in folder.iterdir() if file.suffix in KINDS)
     return sorted({re.sub(r"-\d.*", "", file.stem) for file in files})
 
 
@@ -100,21 +138,31 @@ def _no_split(where: str, name: str, known: Sequence[str]) -> KavaError:
     return fail(
         f"{where} has no split {name}: {there}",
         Exit.ENVIRONMENT,
+        code="KV0221",
         hint="name one of its splits in data.split and data.eval_split",
     )
 
 
 def _jsonl(file: Path) -> list[Row]:
     # not splitlines(): text inside a row may hold U+2028 and its like
-    lines = file.read_bytes().split(b"\n")
+    try:
+        lines = file.read_bytes().split(b"\n")
+    except OSError as error:
+        raise _unreadable(file, error) from error
     return [_json_row(file, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
 def _json_row(file: Path, number: int, line: bytes) -> Row:
     try:
         row = json.loads(line)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise _bad_row(file, number, f"is not JSON: {error}") from error
+    except json.JSONDecodeError as error:
+        what = f"is not JSON: {error.msg[:1].lower()}{error.msg[1:]} at column {error.colno}"
+        raise _bad_row(file, number, what) from error
+    except UnicodeDecodeError as error:
+        what = f"is not UTF-8 text: {error.reason} at byte {error.start}"
+        raise _bad_row(file, number, what) from error
+    except RecursionError:
+        raise _bad_row(file, number, "is nested too deeply") from None
     if not isinstance(row, dict):
         raise _bad_row(file, number, f"is a JSON {_kind(row)}, expected an object of columns")
     return row
@@ -128,7 +176,8 @@ def _kind(value: object) -> str:
 def _bad_row(file: Path, number: int, what: str) -> KavaError:
     return fail(
         f"{file}:{number} {what}",
-        Exit.UNSATISFIABLE,
+        Exit.ENVIRONMENT,
+        code="KV0222",
         key="data.source",
         hint='every line is one row: {"question": "...", "answer": "..."}',
     )
@@ -141,12 +190,35 @@ def _parquet(file: Path) -> list[Row]:
         raise fail(
             f"reading {file} needs pyarrow",
             Exit.ENVIRONMENT,
+            code="KV0012",
             hint="pip install 'kavaspec[runtime]'",
         ) from error
     try:
         rows: list[Row] = parquet.read_table(file).to_pylist()
     except ArrowInvalid as error:
         raise fail(
-            f"{file} is not a parquet file: {error}", Exit.UNSATISFIABLE, key="data.source"
+            f"{file} is not a parquet file: {_sentence(error)}",
+            Exit.ENVIRONMENT,
+            code="KV0220",
+            key="data.source",
+            hint="download or copy the file again",
         ) from error
+    except OSError as error:
+        raise _unreadable(file, error) from error
     return rows
+
+
+def _sentence(error: Exception) -> str:
+    """The first sentence of a library's message, as the end of one of ours."""
+    first = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
+    return f"{first[:1].lower()}{first[1:]}"
+
+
+def _unreadable(file: Path, error: OSError) -> KavaError:
+    return fail(
+        f"{file} cannot be read: {error.strerror or _sentence(error)}",
+        Exit.ENVIRONMENT,
+        code="KV0220",
+        key="data.source",
+        hint="check its permissions, and that it is whole",
+    )

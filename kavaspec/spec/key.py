@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,14 +22,19 @@ def key(
     auto: bool = False,
     unit: str | None = None,
     since: int = 1,
+    was: Sequence[Any] = (),
     **limits: Any,
 ) -> Any:
     """Declare one key. `default=AUTO` means: left out is the same as "auto".
 
     `since` is the version of the schema that introduced the key. A key that did not exist when a
-    lock was made means `default` there, for ever; that is why a default never changes in place.
+    lock was made means the key's first default there, for ever; that is why a default never changes
+    in place: the old one moves to the end of `was`, `default@1` first, and stays what it was.
     """
-    extra: dict[str, Any] = {"tier": tier, "auto": auto or default == AUTO, "since": since}
+    may_be_auto = auto or AUTO in (default, *was)
+    extra: dict[str, Any] = {"tier": tier, "auto": may_be_auto, "since": since}
+    if was:
+        extra["was"] = list(was)
     if unit is not None:
         extra["unit"] = unit
     return Field(default=default, json_schema_extra=extra, validate_default=False, **limits)

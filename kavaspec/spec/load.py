@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli
 from pydantic import TypeAdapter, ValidationError
 
 from kavaspec.decision import ANYTHING, AUTO, Allowed
-from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
+from kavaspec.errors import Exit, Fix, KavaError, Problem, Where, did_you_mean
+from kavaspec.limits import LIMITS, conflicting, repairs, written
 from kavaspec.plain import Plain, freeze, toml
 from kavaspec.spec.model import SpecModel
 from kavaspec.spec.objectives import OBJECTIVES, Objective
 from kavaspec.spec.schema import Key, choices, describe, group_of, groups, keys
 from kavaspec.spec.spec import Asked, Spec, TargetSpec
+
+if TYPE_CHECKING:
+    from kavaspec.spec.positions import Span
 
 HERE = "here"
 """The one target of a spec that names none: the machine that locks."""
@@ -30,25 +35,47 @@ def load_spec(path: Path, *, set: Mapping[str, Plain]) -> Spec:
     Raises:
         KavaError: exit 8 when there is no file; exit 2 with every problem, sorted by position.
     """
+    return parse_spec(read_text(path), str(path), set=set)
+
+
+def read_text(path: Path) -> str:
+    """The text of a spec, with its line ends as they are.
+
+    Raises:
+        KavaError: exit 8 when it cannot be read; exit 2 when it is not UTF-8.
+    """
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # some editors put a mark at the start
+        return path.read_bytes().decode("utf-8-sig")  # some editors put a mark at the start
     except FileNotFoundError:
         raise KavaError(
             Problem(
                 message=f"there is no {path}",
                 exit=Exit.ENVIRONMENT,
+                code="KV0001",
                 hint="write one with `kavaspec init`, or name it: `kavaspec lock PATH`",
             )
         ) from None
     except IsADirectoryError:
         raise KavaError(
-            Problem(message=f"{path} is a folder, not a spec", exit=Exit.ENVIRONMENT)
+            Problem(
+                message=f"{path} is a folder, not a spec",
+                exit=Exit.ENVIRONMENT,
+                code="KV0002",
+                hint=f"name the file: kavaspec lock {path / 'kava.toml'}",
+            )
+        ) from None
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        hint = "check its permissions"
+        raise KavaError(
+            Problem(message=message, exit=Exit.ENVIRONMENT, code="KV0001", hint=hint)
         ) from None
     except UnicodeDecodeError as error:
         message = f"{path} is not UTF-8 text: {error.reason} at byte {error.start}"
         hint = "save it as UTF-8"
-        raise KavaError(Problem(message=message, exit=Exit.USAGE, hint=hint)) from None
-    return parse_spec(text, str(path), set=set)
+        raise KavaError(
+            Problem(message=message, exit=Exit.USAGE, code="KV0005", hint=hint)
+        ) from None
 
 
 def parse_spec(text: str, path: str, *, set: Mapping[str, Plain]) -> Spec:
@@ -70,7 +97,8 @@ def parse_setting(text: str) -> tuple[str, Plain]:
     key, equals, literal = text.partition("=")
     if not equals or not key.strip():
         message = f"--set {text} has no {'key' if equals else 'value'}; expected KEY=VALUE"
-        raise KavaError(Problem(message=message, exit=Exit.USAGE))
+        hint = "write for example --set train.steps=10"
+        raise KavaError(Problem(message=message, exit=Exit.USAGE, code="KV0006", hint=hint))
     try:
         value = freeze(tomli.loads(f"v = {literal}")["v"])
     except (tomli.TOMLDecodeError, TypeError):
@@ -88,12 +116,17 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Plain]:
     for key, value in map(parse_setting, texts):
         if key in found:
             message = f"--set {key} is given twice"
-            raise KavaError(Problem(message=message, exit=Exit.USAGE, key=key))
+            hint = "give it once"
+            raise KavaError(
+                Problem(message=message, exit=Exit.USAGE, code="KV0006", key=key, hint=hint)
+            )
         found[key] = value
     return found
 
 
 def _toml(text: str, path: str) -> Flat:
+    if re.search(r"(?ms)^<{7} .*^={7}\r?$.*^>{7} ", text):  # a string of many lines may hold it
+        raise KavaError(_conflict(text.splitlines(), path))
     try:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
@@ -101,22 +134,32 @@ def _toml(text: str, path: str) -> Flat:
     except RecursionError:
         message = "tables and arrays are nested too deeply"
         where = Where(path=path, line=1, column=1)
-        raise KavaError(Problem(message=message, exit=Exit.USAGE, where=where)) from None
+        raise KavaError(
+            Problem(message=message, exit=Exit.USAGE, code="KV0101", where=where)
+        ) from None
 
 
 def _syntax_problem(error: tomli.TOMLDecodeError, text: str, path: str) -> Problem:
-    lines = text.splitlines() or [""]
+    lines = [line.rstrip("\r") for line in text.split("\n")]
     line = min(getattr(error, "lineno", 1), len(lines))
-    if text.startswith("<<<<<<<") or "\n<<<<<<<" in text:
-        line = next(n for n, words in enumerate(lines, 1) if words.startswith("<<<<<<<"))
-        where = Where(path=path, line=line, column=1, width=7, text=lines[line - 1])
-        hint = "resolve the merge conflict in this file, then lock again"
-        message = "this file has an unresolved merge conflict"
-        return Problem(message=message, exit=Exit.USAGE, where=where, hint=hint)
+    if any(words.startswith(_MARKERS) for words in lines):
+        return _conflict(lines, path)
+    from kavaspec.spec import syntax  # loaded only when there is something to point at
+
     where = Where(path=path, line=line, column=getattr(error, "colno", 1), text=lines[line - 1])
-    reason = getattr(error, "msg", str(error))
-    message = f"this is not TOML: {reason[:1].lower()}{reason[1:]}"
-    return Problem(message=message, exit=Exit.USAGE, where=where)
+    reason = str(getattr(error, "msg", str(error)))
+    return syntax.twice(text, path, reason) or syntax.problem(text, where, reason)
+
+
+_MARKERS = ("<<<<<<<", "|||||||", ">>>>>>>")
+
+
+def _conflict(lines: list[str], path: str) -> Problem:
+    line = next(n for n, words in enumerate(lines, 1) if words.startswith(_MARKERS))
+    where = Where(path=path, line=line, column=1, width=7, text=lines[line - 1])
+    hint = "resolve the merge conflict in this file, then lock again"
+    message = "this file has an unresolved merge conflict"
+    return Problem(message=message, exit=Exit.USAGE, code="KV0103", where=where, hint=hint)
 
 
 def _position(problem: Problem) -> tuple[int, int]:
@@ -129,18 +172,23 @@ class _Reader:
     def __init__(self, text: str, path: str, set: Mapping[str, Plain]) -> None:
         self.text, self.path, self.set = text, path, set
         self.problems: list[Problem] = []
-        self._places: Mapping[tuple[str, ...], Any] | None = None
+        self._places: Mapping[tuple[str, ...], Span] | None = None
 
     def read(self, table: Flat) -> Spec:
         table = dict(table)
         targets = self._targets(table.pop("targets", {}))
+        fact_files = self._fact_files(table.pop("facts", []))
         preset = self._take_preset(table)
         written = dict(self._flatten(table, "", ()))
         settings = {key: value for key, value in self.set.items() if self._known_setting(key)}
         kind = str(settings.get("objective.kind", written.get("objective.kind", "kv")))
         objective = OBJECTIVES.get(kind, OBJECTIVES["kv"])  # a wrong kind is reported below
         layers: list[tuple[str, Flat, tuple[str, ...]]] = [
-            (f"preset {preset}@1", self._preset(objective, preset), ()),
+            (
+                f"preset {preset}@{objective.preset_version(preset)}",
+                self._preset(objective, preset),
+                (),
+            ),
             ("spec", written, ()),
             ("set", settings, ()),
         ]
@@ -148,6 +196,7 @@ class _Reader:
         return Spec(
             path=self.path,
             text=self.text,
+            facts=fact_files,
             experiment=_tier(asked, experiment=True),
             targets=MappingProxyType(
                 {
@@ -161,13 +210,20 @@ class _Reader:
                 }
             ),
             set=MappingProxyType(dict(sorted(settings.items()))),
+            preset=preset,
         )
 
     # ---- targets, presets, settings: what is syntax rather than keys
 
     def _targets(self, tables: Any) -> dict[str, tuple[str | None, Flat]]:
         if not isinstance(tables, dict):
-            self._problem("targets is not a table; write [targets.NAME]", ("targets",))
+            self._problem(
+                f"targets is {_spell(tables)}; expected tables",
+                ("targets",),
+                code="KV0112",
+                value=True,
+                hint="write [targets.NAME]",
+            )
             return {}
         found: dict[str, tuple[str | None, Flat]] = {}
         for name, table in tables.items():
@@ -180,19 +236,37 @@ class _Reader:
                 or len(name) > 64
             ):
                 self._problem(
-                    f"target name {toml(name)}: use letters, digits, `.`, `_` and `-`", at
+                    f"target name {toml(name)}: use letters, digits, `.`, `_` and `-`",
+                    at,
+                    code="KV0113",
+                    hint="begin with a letter or a digit; at most 64 in all",
                 )
             elif not isinstance(table, dict):
-                self._problem(f"targets.{name} is {_spell(table)}; expected a table", at)
+                self._problem(
+                    f"targets.{name} is {_spell(table)}; expected a table",
+                    at,
+                    code="KV0112",
+                    hint=f"write [targets.{name}]",
+                )
             else:
                 found[name] = self._target(dict(table), at)
         return found or {HERE: (None, {})}
+
+    def _fact_files(self, said: Any) -> tuple[str, ...]:
+        paths = said if isinstance(said, list) else [said]
+        if all(isinstance(path, str) and path for path in paths):
+            return tuple(paths)
+        message = f"facts is {_spell(said)}; expected the path of a fact file, or a list of paths"
+        hint = "made by: kavaspec facts --spec kava.toml --save NAME"
+        self._problem(message, ("facts",), value=True, hint=hint, code="KV0115")
+        return ()
 
     def _target(self, table: Flat, at: tuple[str, ...]) -> tuple[str | None, Flat]:
         facts = table.pop("facts", None)
         if facts is not None and not (isinstance(facts, str) and facts):
             message = f"{'.'.join(at)}.facts is {_spell(facts)}; expected the path of a fact file"
-            self._problem(message, (*at, "facts"), value=True)
+            hint = 'write for example facts = "facts/cluster.yaml"'
+            self._problem(message, (*at, "facts"), code="KV0115", value=True, hint=hint)
             facts = None
         flat = dict(self._flatten(table, "", at))
         for key in [key for key in flat if keys()[key].tier == "experiment"]:
@@ -200,7 +274,11 @@ class _Reader:
                 f"{key} belongs to the experiment; a target may only set numerics and placement"
             )
             self._problem(
-                message, (*at, *key.split(".")), key=key, hint=f"set {key} outside of [targets]"
+                message,
+                (*at, *key.split(".")),
+                code="KV0114",
+                key=key,
+                hint=f"set {key} outside of [targets]",
             )
             del flat[key]
         return facts, flat
@@ -210,15 +288,19 @@ class _Reader:
         if not isinstance(objective, dict) or "preset" not in objective:
             return "safe"
         table["objective"] = {name: value for name, value in objective.items() if name != "preset"}
-        known = OBJECTIVES.get(objective.get("kind", "kv"), OBJECTIVES["kv"]).presets
+        known = OBJECTIVES.get(str(objective.get("kind", "kv")), OBJECTIVES["kv"]).presets
         preset = objective["preset"]
         if isinstance(preset, str) and preset in known:
             return preset
         names = " or ".join(toml(name) for name in known) or "nothing: this kind has no presets"
+        near = did_you_mean(preset, known) if isinstance(preset, str) else None
         self._problem(
             f"objective.preset is {_spell(preset)}; expected {names}",
             ("objective", "preset"),
+            code="KV0116",
             value=True,
+            hint=f"did you mean {toml(near)}?" if near else None,
+            fix=toml(near) if near else None,
         )
         return "safe"
 
@@ -229,10 +311,14 @@ class _Reader:
         if key in keys():
             return True
         near = did_you_mean(key, keys())
-        hint = f"did you mean {near}?" if near else None
         self.problems.append(
             Problem(
-                message=f"--set {key}: there is no such key", exit=Exit.USAGE, key=key, hint=hint
+                message=f"--set {key}: there is no such key",
+                exit=Exit.USAGE,
+                code="KV0104",
+                key=key,
+                hint=f"did you mean {near}?" if near else "docs/keys.md lists every key",
+                setting=f"{key}={toml(self.set[key])}",
             )
         )
         return False
@@ -250,15 +336,40 @@ class _Reader:
             elif isinstance(value, dict):
                 yield from self._flatten(value, f"{dotted}.", at)
             else:
-                message = f"{dotted} is {_spell(value)}; expected a table, such as [{dotted}]"
-                self._problem(message, (*at, *dotted.split(".")), value=True)
+                message = f"{dotted} is {_spell(value)}; expected a table"
+                hint = f"write [{dotted}]" if not at else f"write {dotted}.KEY = VALUE"
+                place = (*at, *dotted.split("."))
+                self._problem(message, place, code="KV0112", value=True, hint=hint)
 
     def _unknown(self, dotted: str, at: tuple[str, ...]) -> None:
-        known = [*keys(), *groups(), "objective.preset", "targets"]
-        siblings = [name for name in known if name.rpartition(".")[0] == dotted.rpartition(".")[0]]
-        near = did_you_mean(dotted, siblings) or did_you_mean(dotted, known)
-        hint = f"did you mean {near}?" if near else None
-        self._problem(f"{dotted} is not a key", (*at, *dotted.split(".")), key=dotted, hint=hint)
+        from kavaspec.spec.repair import any_of, nearest_keys
+
+        known = [*keys(), *groups(), "objective.preset", "facts", *([] if at else ["targets"])]
+        near = nearest_keys(dotted, [name for name in known if name])
+        hint = f"did you mean {any_of(near)}?" if near else "docs/keys.md lists every key"
+        place = (*at, *dotted.split("."))
+        self._problem(
+            f"{dotted} is not a key",
+            place,
+            code="KV0104",
+            key=dotted,
+            hint=hint,
+            fixes=self._renamed(place, (*at, *near[0].split("."))) if len(near) == 1 else None,
+        )
+
+    def _renamed(self, old: tuple[str, ...], new: tuple[str, ...]) -> Fix | None:
+        """The repair that writes a key under another name, where it stands in one piece."""
+        places = self._spans()
+        if new in places or old not in places:
+            return None  # it is there already: nobody can tell which is meant
+        span = places[old]
+        if old[:-1] == new[:-1]:
+            return Fix(where=span.key, text=new[-1])
+        above = len(old) - span.parts  # names that stand in a table header
+        opened = any(places[new[:size]].header for size in range(len(new)) if new[:size] in places)
+        if span.dotted is None or old[:above] != new[:above] or (opened and not above):
+            return None
+        return Fix(where=span.dotted, text=".".join(new[above:]))
 
     # ---- values
 
@@ -282,7 +393,7 @@ class _Reader:
         asked: dict[str, Asked] = {}
         literal: dict[str, Any] = {}
         for name, key in keys().items():
-            by, value, at = top.get(name, ("default@1", key.default, ()))
+            by, value, at = top.get(name, (f"default@{key.default_version}", key.default, ()))
             if not _applies(name, objective):
                 self._check_idle(name, by, at, objective)
             elif name not in top and key.required:
@@ -297,21 +408,26 @@ class _Reader:
     def _check_idle(self, name: str, by: str, at: tuple[str, ...], objective: Objective) -> None:
         if by in ("spec", "target"):
             message = f"{name} means nothing with objective.kind = {toml(objective.kind)}"
-            self._problem(message, (*at, *name.split(".")), key=name, hint="remove it")
+            self._problem(
+                message, (*at, *name.split(".")), code="KV0111", key=name, hint="remove it"
+            )
 
     def _missing(self, key: Key) -> None:
-        if any(problem.hint == f"did you mean {key.name}?" for problem in self.problems):
+        offered = [name for problem in self.problems for name in _suggested(problem)]
+        if any(f"{key.name}.".startswith(f"{name}.") for name in offered):
             return  # misspelt rather than missing: one mistake, one message
         table, _, name = key.name.rpartition(".")
         hint = f"add to [{table}]:  {name} = ...   # {key.meaning}"
-        self._problem(f"{key.name} is missing", tuple(table.split(".")), key=key.name, hint=hint)
+        place = tuple(table.split("."))
+        self._problem(f"{key.name} is missing", place, code="KV0105", key=key.name, hint=hint)
 
     def _auto(self, key: Key, value: Any, by: str, at: tuple[str, ...]) -> Asked:
         allowed = ANYTHING
         if not key.auto:
             message = f'{key.name} cannot be "auto": {_why_not_auto(key)}'
             hint = f"write {describe(key.field)}"
-            self._problem(message, (*at, *key.name.split(".")), key=key.name, value=True, hint=hint)
+            place = (*at, *key.name.split("."))
+            self._problem(message, place, code="KV0108", key=key.name, value=True, hint=hint)
         elif isinstance(value, Mapping):
             allowed = self._allowed(key, dict(value), at)
         return Asked(tier=key.tier, value=None, auto=True, allowed=allowed, by=by)
@@ -319,15 +435,17 @@ class _Reader:
     def _allowed(self, key: Key, table: Flat, at: tuple[str, ...]) -> Allowed:
         place = (*at, *key.name.split("."))
         limits = {name: limit for name, limit in table.items() if name != "auto"}
-        legal = ("min", "max", "multiple_of", "one_of")
-        for name in [name for name in limits if name not in legal]:
-            near = did_you_mean(name, legal)
-            hint = f"did you mean {near}?" if near else f"limits are {', '.join(legal)}"
+        for name in [name for name in limits if name not in LIMITS]:
+            near = did_you_mean(name, LIMITS)
+            hint = f"did you mean {near}?" if near else f"limits are {', '.join(LIMITS)}"
+            where = self._where((*place, name), value=False)
             self._problem(
                 f"{key.name}: {name} is not a limit of auto",
                 (*place, name),
+                code="KV0109",
                 key=key.name,
                 hint=hint,
+                fixes=Fix(where=where, text=near) if near and where else None,
             )
             del limits[name]
         good: dict[str, Plain] = {}
@@ -337,16 +455,27 @@ class _Reader:
                 self._problem(
                     f"{key.name}: {name} is {_spell(limit)}; {wrong}",
                     (*place, name),
+                    code="KV0109",
                     key=key.name,
                     value=True,
+                    hint=f"leave {name} out",
                 )
             else:
                 good[name] = freeze(limit)
-        low, high = good.get("min"), good.get("max")
-        if isinstance(low, int) and isinstance(high, int) and low > high:
-            message = f"{key.name}: min is {low} and max is {high}; no number is between them"
-            self._problem(message, (*place, "min"), key=key.name, value=True)
-        return Allowed.of(good)
+        allowed = Allowed.of(good)
+        values = _within(key, allowed)
+        names = conflicting(allowed, values) if values is not None else ()
+        if values is not None and not any(allowed.refuses(value) is None for value in values):
+            leave = "leaves" if len(names) == 1 else "leave"
+            self._problem(
+                f"{key.name}: {written(allowed, names)} {leave} no value; expected "
+                f"{describe(key.field)}",
+                (*place, names[0]),
+                code="KV0110",
+                key=key.name,
+                hint=repairs(allowed, names, values),
+            )
+        return allowed
 
     def _validated(
         self, literal: dict[str, Any], asked: dict[str, Asked], top: Mapping[str, Any]
@@ -381,43 +510,86 @@ class _Reader:
 
     def _wrong_value(self, key: Key, said: tuple[str, Any, tuple[str, ...]]) -> None:
         by, value, at = said
-        words = choices(key.field)
-        near = did_you_mean(value, words) if words and isinstance(value, str) else None
-        hint = f'did you mean "{near}"?' if near else None
-        if _too_big(value):
-            hint = "a TOML integer has 64 bits"
-        if isinstance(value, str) and hint is None and not words and _looks_like_number(value):
-            hint = "remove the quotes"
+        if isinstance(value, Mapping) and _means_limits(value):
+            self._not_quite_auto(key, value, (*at, *key.name.split(".")), by)
+            return
+        from kavaspec.spec.repair import repair_of
+
+        hint, fix = repair_of(key, value)
         prefix = f"--set {key.name}" if by == "set" else key.name
         message = f"{prefix} is {_spell(value)}; expected {describe(key.field, auto=key.auto)}"
-        place = () if by == "set" else (*at, *key.name.split("."))
-        self._problem(message, place, key=key.name, value=True, hint=hint)
+        self._problem(
+            message,
+            (*at, *key.name.split(".")),
+            code="KV0107" if choices(key.field) and isinstance(value, str) else "KV0106",
+            key=key.name,
+            value=True,
+            hint=hint,
+            fix=fix,
+            by=by,
+        )
+
+    def _not_quite_auto(
+        self, key: Key, value: Mapping[str, Any], place: tuple[str, ...], by: str
+    ) -> None:
+        """A table that looks like a constrained auto, without `auto = true`."""
+        limits = {name: item for name, item in value.items() if name != "auto"}
+        said = f"auto = {_spell(value['auto'])}" if "auto" in value else "no auto"
+        self._problem(
+            f"{key.name} is a table with {said}; limits need auto = true beside them",
+            place,
+            code="KV0109",
+            key=key.name,
+            value=True,
+            hint=f"write {toml({'auto': True, **limits})}, or a value: {describe(key.field)}",
+            by=by,
+        )
 
     def _problem(
         self,
         message: str,
         at: tuple[str, ...],
         *,
+        code: str,
         key: str | None = None,
         value: bool = False,
         hint: str | None = None,
+        fix: str | None = None,
+        fixes: Fix | None = None,
+        by: str = "spec",
     ) -> None:
+        """Report what is wrong at a path. `fix` is what should stand there instead."""
+        setting = f"{key}={toml(self.set[key])}" if key is not None and by == "set" else None
+        where = None if setting else self._where(at, value=value)
+        if fix is not None and where is not None:
+            fixes = Fix(where=where, text=fix)
         problem = Problem(
-            message=message, exit=Exit.USAGE, key=key, where=self._where(at, value=value), hint=hint
+            message=message,
+            exit=Exit.USAGE,
+            code=code,
+            key=key,
+            where=where,
+            hint=hint,
+            setting=setting,
+            fix=fixes,
         )
         if problem not in self.problems:  # a target repeats what the base already said
             self.problems.append(problem)
 
     def _where(self, at: tuple[str, ...], *, value: bool) -> Where | None:
+        places = self._spans()
+        for size in range(len(at), 0, -1):
+            span = places.get(at[:size])
+            if span is not None:
+                return span.value if value and size == len(at) else span.key
+        return None
+
+    def _spans(self) -> Mapping[tuple[str, ...], Span]:
         if self._places is None:
             from kavaspec.spec.positions import spans
 
             self._places = spans(self.text, self.path)
-        for size in range(len(at), 0, -1):
-            span = self._places.get(at[:size])
-            if span is not None:
-                return span.value if value and size == len(at) else span.key
-        return None
+        return self._places
 
 
 def _tier(asked: Mapping[str, Asked], *, experiment: bool) -> Mapping[str, Asked]:
@@ -434,7 +606,8 @@ def applicable_keys(kind: str) -> tuple[str, ...]:
     """
     if kind not in OBJECTIVES:
         message = f"objective.kind is {toml(kind)}, which this kavaspec does not know"
-        raise KavaError(Problem(message=message, exit=Exit.BROKEN))
+        hint = "use the kavaspec that wrote it, or a newer one"
+        raise KavaError(Problem(message=message, exit=Exit.BROKEN, code="KV0607", hint=hint))
     return tuple(name for name in keys() if _applies(name, OBJECTIVES[kind]))
 
 
@@ -450,6 +623,29 @@ def _is_auto(value: Any) -> bool:
     if isinstance(value, Mapping):
         return value.get("auto") is True
     return bool(value == AUTO) if isinstance(value, str) else False
+
+
+def _means_limits(value: Mapping[str, Any]) -> bool:
+    return bool(value) and set(value) <= {"auto", *LIMITS}
+
+
+def _within(key: Key, allowed: Allowed) -> tuple[Plain, ...] | None:
+    """Values that the schema takes, enough of them to see whether limits leave any; None for all."""
+    if key.field.annotation is not int:
+        return None
+    least = next((int(item.ge) for item in key.field.metadata if hasattr(item, "ge")), -(2**63))
+    low = max(least, int(allowed.min if allowed.min is not None else least))
+    step = allowed.multiple_of or 1
+    ends = [limit for limit in (allowed.min, allowed.max, low, *(allowed.one_of or ())) if limit]
+    near = {int(end) + by for end in ends if isinstance(end, int) for by in (-1, 0, 1)}
+    near |= {-(-low // step) * step, *range(least, least + 9)}
+    return tuple(sorted(number for number in near if number >= least))
+
+
+def _suggested(problem: Problem) -> list[str]:
+    """The names of keys and tables that a problem's hint offers."""
+    said = problem.hint or ""
+    return said[13:-1].replace(" or ", ", ").split(", ") if said.startswith("did you mean") else []
 
 
 def _is_unset(value: Any, key: Key) -> bool:
@@ -516,14 +712,6 @@ def _too_big(value: Any) -> bool:
     return isinstance(value, int) and not -(2**63) <= value < 2**63
 
 
-def _looks_like_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _spell(value: Any) -> str:
     """A value as the reader wrote it, with its type: `the string "8"`, `true`, `2.5`."""
     if isinstance(value, str):
@@ -536,5 +724,5 @@ def _spell(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        return "a list"
+        return "a list" if value else "an empty list"
     return f"the {type(value).__name__} {value}"

@@ -19,6 +19,12 @@ class Span:
 
     key: Where
     value: Where
+    dotted: Where | None = None
+    """The whole key as it is written, `train.steps`; None for a table and for its first names."""
+    parts: int = 1
+    """Names in it."""
+    header: bool = False
+    """Whether it is opened as a table, `[train]`."""
 
 
 def spans(text: str, path: str) -> Mapping[Path, Span]:
@@ -31,10 +37,40 @@ def spans(text: str, path: str) -> Mapping[Path, Span]:
     lines = source.split(b"\n")
     found: dict[Path, Span] = {}
     for dotted, parts, value in _pairs(tree.root_node, ()):
+        header = value.parent is not None and value.parent.type != "pair"
         for below, part in enumerate(reversed(parts)):
-            place = Span(key=_where(lines, path, part), value=_where(lines, path, value))
+            is_key = not below and not header
+            place = Span(
+                key=_where(lines, path, part),
+                value=_where(lines, path, value),
+                dotted=_where(lines, path, _top(parts)) if is_key else None,
+                parts=len(parts),
+                header=header,
+            )
             found.setdefault(dotted[: len(dotted) - below], place)
     return found
+
+
+def twice(text: str, path: str) -> tuple[str, Where, Where] | None:
+    """The first key or table that is given twice: its name and both places."""
+    source = text.encode()
+    tree = Parser(Language(tree_sitter_toml.language())).parse(source)
+    lines = source.split(b"\n")
+    seen: dict[Path, Where] = {}
+    for dotted, parts, _ in _pairs(tree.root_node, ()):
+        place = _where(lines, path, parts[-1])
+        if dotted in seen:
+            return ".".join(dotted), seen[dotted], place
+        seen[dotted] = place
+    return None
+
+
+def _top(parts: list[Node]) -> Node:
+    """The node of a whole dotted key."""
+    node = parts[-1]
+    while node.parent is not None and node.parent.type == "dotted_key":
+        node = node.parent
+    return node
 
 
 def _pairs(node: Node, prefix: Path) -> Iterator[tuple[Path, list[Node], Node]]:

@@ -33,6 +33,17 @@ class Key:
     since: int
     field: FieldInfo
     group: type[BaseModel]
+    was: tuple[Any, ...] = ()
+    """Defaults of older versions: `default@1` first."""
+
+    @property
+    def default_version(self) -> int:
+        """The version of the present default: 1 until it changes."""
+        return len(self.was) + 1
+
+    def default_at(self, version: int) -> Any:
+        """What leaving the key out means in a lock that records `default@VERSION`."""
+        return (*self.was, self.default)[version - 1]
 
     @property
     def meaning(self) -> str:
@@ -106,6 +117,7 @@ def _walk(group: type[BaseModel], prefix: str) -> Iterator[Key]:
             since=int(extra["since"]),  # type: ignore[arg-type]  # key() put an int there
             field=field,
             group=group,
+            was=tuple(extra.get("was", ())),  # type: ignore[arg-type]  # key() put a list there
         )
 
 
@@ -140,7 +152,9 @@ def _describe_type(annotation: Any) -> str:
     if annotation in names:
         return names[annotation]
     if get_origin(annotation) is list:
-        return f"a list of {_describe_type(get_args(annotation)[0]).removeprefix('an ').removeprefix('a ')}s"
+        each = _describe_type(get_args(annotation)[0])
+        one_word = each in names.values()
+        return f"a list of {each.rpartition(' ')[2]}s" if one_word else f"a list (each {each})"
     arguments = get_args(annotation)
     if arguments and all(isinstance(value, str) for value in arguments):
         words = [f'"{value}"' for value in arguments]

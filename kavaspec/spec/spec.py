@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from kavaspec.decision import ANYTHING, Allowed
-from kavaspec.errors import Where
-from kavaspec.plain import Plain
+from kavaspec.errors import Problem, Where
+from kavaspec.plain import Plain, toml
 from kavaspec.spec.key import Tier
 
 
@@ -44,6 +44,10 @@ class Spec:
     experiment: Mapping[str, Asked]
     targets: Mapping[str, TargetSpec]
     set: Mapping[str, Plain]
+    facts: tuple[str, ...] = ()
+    """Paths of fact files about models and data, relative to the spec."""
+    preset: str = "safe"
+    """`objective.preset`, which is no key: what it says stands in the keys."""
 
     def asked(self, key: str, target: str) -> Asked | None:
         """What was asked about a key on a target; None when the key does not apply."""
@@ -65,3 +69,26 @@ class Spec:
             if candidate in self._spans:
                 return self._spans[candidate][0]
         return None
+
+    def where_target(self, name: str) -> Where | None:
+        """Where kava.toml opens the table of a target, or None when it does not."""
+        span = self._spans.get(("targets", name))
+        return span[0] if span else None
+
+    def place(self, problem: Problem, target: str | None = None) -> Problem:
+        """The problem with the place of what it is about: in kava.toml, or a `--set`.
+
+        A limit of the key is shown before the key, and other keys where the key is not written.
+        """
+        key = problem.key
+        if key is None or problem.where is not None or problem.setting is not None:
+            return problem
+        limits = [name for name in problem.about if name.startswith(f"{key}.")]
+        others = [name for name in problem.about if name not in limits]
+        for name in (key, *others) if key in self.set else (*limits, key, *others):
+            if name in self.set:
+                return replace(problem, setting=f"{name}={toml(self.set[name])}")
+            where = self.where(name, target)
+            if where is not None:
+                return replace(problem, where=where)
+        return problem

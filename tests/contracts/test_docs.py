@@ -77,7 +77,14 @@ def test_there_are_sessions():
     assert len([session for session in SESSIONS if session.page.name == "README.md"]) >= 2
 
 
-@pytest.mark.parametrize("session", SESSIONS, ids=lambda session: session.name)
+@pytest.mark.parametrize(
+    "session",
+    [
+        pytest.param(it, marks=pytest.mark.slow if "kavaspec lock" in it.text and it.copied else ())
+        for it in SESSIONS
+    ],
+    ids=lambda session: session.name,
+)
 def test_sessions_print_the_same_again(
     session: Session,
     tmp_path: Path,

@@ -97,6 +97,7 @@ HEAVY = {"torch", "transformers", "textual", "numpy"}
     "module",
     [
         "kavaspec.cli.check",
+        "kavaspec.cli.diff",
         "kavaspec.cli.lock",
         "kavaspec.cli.why",
         "kavaspec.cli.run",

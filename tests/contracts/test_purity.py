@@ -14,13 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from kavaspec.explain import explain_all
+from kavaspec.explain import explain, open_cases
 from kavaspec.lock.derive import derive, facts_of
 from kavaspec.lock.file import lock_text, parse_lock
 from kavaspec.lock.ids import ids
 from kavaspec.lock.stale import compare
+from kavaspec.lock.versions import NOTHING_RECORDED
 from kavaspec.spec.load import parse_spec
 from kavaspec.spec.schema import keys
+from kavaspec.what_if import read_suppositions, what_if
+from kavaspec.why_not import why_not
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "kava.toml").read_text(encoding="utf-8") + '\n[targets.a100]\nfacts = "a100.yaml"\n'
@@ -70,7 +73,7 @@ def test_resolving_checking_comparing_and_writing_need_nothing():
         spec = parse_spec(SPEC, "kava.toml", set={})
         lock = parse_lock(LOCK, "kava.lock")
         facts, targets = facts_of(lock.facts), {"a100": facts_of(lock.targets["a100"].facts)}
-        derived = derive(spec, facts, targets, not_found={})
+        derived = derive(spec, facts, targets, not_found={}, recorded=NOTHING_RECORDED)
         text, fresh, names = lock_text(derived.lock), compare(spec, lock).fresh, ids(lock, "a100")
     assert not derived.errors
     assert text == LOCK
@@ -83,8 +86,18 @@ def test_explaining_needs_only_the_docstrings_of_the_schema():
     assert [key.meaning for key in keys().values()]  # read from the source once, then kept
     spec.where("train.steps")  # loads the parser that knows positions
     with world_that_raises():
-        told = explain_all(spec, lock, evidence={})["a100"]["train.micro_batch"]
+        case = open_cases(spec, lock, kept={})["a100"]
+        told = explain(case, "train.micro_batch")
+        flips, override = told.flips, told.override
+        supposed = what_if(case, read_suppositions(["fact.gpu.memory_bytes=8GiB"]))
+        refused = why_not(case, "train.threads", "4000")
+        asked = why_not(case, "train.seed", "10")
     assert told.because
+    assert flips
+    assert override is not None
+    assert [one.key for one in supposed.consequences] == []
+    assert refused.verdict == "vetoed"
+    assert asked.verdict == "allowed"
 
 
 def test_the_fixture_bites():

@@ -250,7 +250,7 @@ def test_a_driver_that_does_not_work_is_unknown_not_absent(pretend, nvml, error,
         fact="fact.gpu.vendor",
         probe="nvidia@1",
         because=because,
-        hint="Run nvidia-smi; a driver that was just updated needs a reboot.",
+        hint="run nvidia-smi; a driver that was just updated needs a reboot",
     )
 
 

@@ -185,7 +185,7 @@ def test_from_config_json_alone_the_digest_is_declared_and_the_length_assumed(ob
             fact="fact.student.tokenizer",
             probe="model_files@1",
             because="there is no tokenizer beside config.json",
-            hint="Bring the whole model: weights, config.json and tokenizer.json.",
+            hint="bring the whole model: weights, config.json and tokenizer.json",
         ),
     )
 
@@ -273,12 +273,12 @@ BAD_CONFIGS = {
     "unknown-architecture": (
         {"model_type": "qwen99"},
         "the teacher cannot be used: transformers {version} does not know the architecture qwen99 ({path})",
-        "Update transformers, or use another model.",
+        "update transformers, or use another model",
     ),
     "foreign-code": (
         {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}},
         "the teacher cannot be used: it needs code from its own repository, which kavaspec never runs ({path})",
-        "Use a model that transformers knows by itself.",
+        "use a model that transformers knows by itself",
     ),
     "not-a-language-model": (
         {"model_type": "vit"},

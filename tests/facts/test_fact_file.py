@@ -134,24 +134,24 @@ TOP = "facts_version: 1\nfacts:\n"
 MISTAKES = {
     "unknown-fact": (
         "  fact.gpu.memory_byte: {value: 1, how: declared, probe: x@1}\n",
-        (3, 3, "fact.gpu.memory_byte is not a fact", "Did you mean fact.gpu.memory_bytes?"),
+        (3, 3, "fact.gpu.memory_byte is not a fact", "did you mean fact.gpu.memory_bytes?"),
     ),
     "nothing-like-it": (
         "  weather: {value: 1, how: declared, probe: x@1}\n",
-        (3, 3, "weather is not a fact", "`kavaspec facts` lists every fact."),
+        (3, 3, "weather is not a fact", "`kavaspec facts` lists every fact"),
     ),
     "not-a-size": (
         "  fact.gpu.memory_bytes: {value: 80 gigs, how: declared, probe: x@1}\n",
         (3, 27, ("fact.gpu.memory_bytes: expected a whole number (bytes), for example 80GiB, "
-                "got 80 gigs"), None),
+                "got 80 gigs"), "write null where there is none"),
     ),
     "yes-is-text": (
         "  fact.gpu.mig: {value: yes, how: declared, probe: x@1}\n",
-        (3, 18, "fact.gpu.mig: expected true or false, got yes", None),
+        (3, 18, "fact.gpu.mig: expected true or false, got yes", "write null where there is none"),
     ),
     "one-of": (
         "  fact.os.name: {value: Linux, how: declared, probe: x@1}\n",
-        (3, 18, "fact.os.name: expected one of linux, darwin, windows, got Linux", None),
+        (3, 18, "fact.os.name: expected one of linux, darwin, windows, got Linux", "write null where there is none"),
     ),
     "a-date": (
         "  fact.gpu.name: {value: 2026-01-02, how: declared, probe: x@1}\n",
@@ -159,7 +159,7 @@ MISTAKES = {
     ),
     "a-version-that-is-a-number": (
         "  fact.python.version: {value: 3.11, how: declared, probe: x@1}\n",
-        (3, 25, "fact.python.version: expected text, got 3.11", None),
+        (3, 25, "fact.python.version: expected text, got 3.11", "put it in quotes"),
     ),
     "unknown-how": (
         "  fact.gpu.count: {value: 1, how: guessed, probe: x@1}\n",
@@ -173,7 +173,7 @@ MISTAKES = {
     ),
     "unknown-field": (
         "  fact.gpu.count: {value: 1, how: declared, evidnce: x}\n",
-        (3, 45, "fact.gpu.count: evidnce means nothing here", "Did you mean evidence?"),
+        (3, 45, "fact.gpu.count: evidnce means nothing here", "did you mean evidence?"),
     ),
     "a-bare-value": (
         "  fact.gpu.count: 1\n",
@@ -197,11 +197,10 @@ def test_all_mistakes_are_reported_at_once_in_the_order_of_the_file(tmp_path):
 
 
 TREES = {
-    "not-yaml": ("facts: [1\n", (2, 1, "expected ',' or ']', but got '<stream end>'")),
+    "not-yaml": ("facts: [1\n", (2, 1, "this is not YAML: expected ',' or ']', but got '<stream end>'")),
     "twice": (
         TOP + "  fact.gpu.count: {value: 1, how: declared}\n" * 2,
-        (4, 3, ("found duplicate key \"fact.gpu.count\" with value \"{'value': 1, 'how': "
-               "'declared'}\" (original value: \"{'value': 1, 'how': 'declared'}\")")),
+        (4, 3, "fact.gpu.count is given twice"),
     ),
     "a-list": ("- 1\n", (1, 1, "expected a table with facts_version and facts")),
     "empty": ("", (1, 1, "expected a table with facts_version and facts")),
@@ -222,8 +221,31 @@ def test_a_file_that_is_not_there_says_how_to_make_it(tmp_path):
         read_facts(tmp_path / "a100.yaml")
     problem = caught.value.problems[0]
     assert problem.message == f"{tmp_path / 'a100.yaml'} does not exist"
-    assert problem.hint == "Make it on that machine: kavaspec facts --save a100"
+    assert problem.hint == "make it on that machine: kavaspec facts --save a100"
     assert problem.exit == Exit.ENVIRONMENT
+
+
+def test_a_folder_and_bytes_that_are_no_text_are_called_by_name(tmp_path):
+    (tmp_path / "facts").mkdir()
+    (tmp_path / "a100.yaml").write_bytes(b"note: \xff")
+    told = {}
+    for name in ("facts", "a100.yaml"):
+        with pytest.raises(KavaError) as caught:
+            read_facts(tmp_path / name)
+        [problem] = caught.value.problems
+        told[name] = (problem.message, problem.hint, problem.exit)
+    assert told == {
+        "facts": (
+            f"{tmp_path / 'facts'} is a folder, not a fact file",
+            "name the file, such as facts/cluster.yaml",
+            Exit.ENVIRONMENT,
+        ),
+        "a100.yaml": (
+            f"{tmp_path / 'a100.yaml'} is not UTF-8 text: invalid start byte at byte 6",
+            "save it as UTF-8",
+            Exit.ENVIRONMENT,
+        ),
+    }
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
@@ -269,12 +291,18 @@ def test_a_saved_file_names_neither_host_nor_user(tmp_path, monkeypatch):
     assert "lovelace" not in text
 
 
-def test_there_are_four_examples():
+def test_there_are_ten_examples():
     assert [path.stem for path in EXAMPLES] == [
         "a100-slurm",
+        "cpu-avx2-lsf",
         "cpu-avx512bf16",
+        "h100-pbs",
+        "h200-kubernetes",
         "m2max-mps",
+        "mi250x-slurm",
         "rtx4070-windows",
+        "rtx4090-linux",
+        "v100-sge",
     ]
 
 

@@ -175,5 +175,5 @@ def test_an_unknown_split_says_which_there_are():
         rows("validation")
     (problem,) = caught.value.problems
     assert problem.message == "builtin:arithmetic has no split 'validation'"
-    assert problem.hint == "Its splits are train and test."
+    assert problem.hint == "its splits are train and test"
     assert problem.exit is Exit.ENVIRONMENT

@@ -200,7 +200,7 @@ def test_a_cell_that_is_no_data_is_named():
         digest.data_digest([{"a": 1}, {"a": object()}], [])
     problem = caught.value.problems[0]
     assert problem.message == "row 1 of train: a object is not text, a number, a list or a table"
-    assert problem.exit == Exit.UNSATISFIABLE
+    assert problem.exit == Exit.ENVIRONMENT
 
 
 def broken(folder, name, content):
@@ -223,12 +223,12 @@ BROKEN = {
     "a-list": (lambda f: broken(f, "model.safetensors", HEADER + b"[1,2,34]"),
                "{f}/model.safetensors is damaged: its header is not a table of tensors"),
     "config-not-json": (lambda f: broken(f, "config.json", b"{"),
-                        ("{f}/config.json is not JSON: Expecting property name enclosed in double "
-                        "quotes: line 1 column 2 (char 1)")),
+                        ("{f}/config.json is damaged: it is not JSON: expecting property name "
+                        "enclosed in double quotes at line 1, column 2")),
     "config-a-list": (lambda f: broken(f, "config.json", b"[]"),
-                      "{f}/config.json is not a JSON object"),
+                      "{f}/config.json is damaged: it is not a JSON object"),
     "tokenizer-without-model": (lambda f: broken(f, "tokenizer.json", b"{}"),
-                                "{f}/tokenizer.json is not a tokenizer: it has no model"),
+                                "{f}/tokenizer.json is damaged: it is not a tokenizer: it has no model"),
 }  # fmt: skip
 
 
@@ -279,7 +279,7 @@ def test_weights_in_a_pickle_are_refused(model):
     assert problem.message == (
         f"{folder} has its weights only as a pickle (pytorch_model.bin), which can run code"
     )
-    assert problem.hint == "Use the same model saved as safetensors."
+    assert problem.hint == "use the same model saved as safetensors"
 
 
 def test_a_folder_that_is_no_model_says_what_it_has(tmp_path):

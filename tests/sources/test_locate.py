@@ -103,7 +103,7 @@ def test_a_missing_path_names_every_place_it_looked(places):
         "./teacher (model) is not on this machine. Looked for:\n"
         f"  {project / 'teacher'}\n  {one / 'teacher'}\n  {two / 'teacher'}"
     )
-    assert problem.hint == "Correct the path, or put it at one of these places."
+    assert problem.hint == "correct the path, or put it at one of these places"
 
 
 def test_a_missing_hub_id_names_every_place_and_how_to_bring_it(places):
@@ -119,8 +119,8 @@ def test_a_missing_hub_id_names_every_place_and_how_to_bring_it(places):
         f"\n  {place}" for place in looked
     )
     assert problem.hint == (
-        "Where there is network: hf download openai/gsm8k --repo-type dataset; "
-        "or copy its folder to one of these places."
+        "where there is network: hf download openai/gsm8k --repo-type dataset; "
+        "or copy its folder to one of these places"
     )
 
 
@@ -129,7 +129,7 @@ def test_a_folder_that_looks_like_a_hub_id_is_explained(places):
     with pytest.raises(KavaError) as caught:
         find("data/gsm8k", places, what="data")
     assert caught.value.problems[0].hint == (
-        'There is a folder data/gsm8k beside kava.toml: write "./data/gsm8k" to mean it.'
+        'there is a folder data/gsm8k beside kava.toml: write "./data/gsm8k" to mean it'
     )
 
 
@@ -137,9 +137,9 @@ def test_a_folder_that_looks_like_a_hub_id_is_explained(places):
     ("source", "what", "message", "hint"),
     [
         ("builtin:tiny-techer", "model", "builtin:tiny-techer is not a builtin model",
-         "Did you mean builtin:tiny-teacher?"),
+         "did you mean builtin:tiny-teacher?"),
         ("builtin:zzz", "data", "builtin:zzz is not a builtin data set",
-         "There are: builtin:arithmetic."),
+         "there are: builtin:arithmetic"),
     ],
 )  # fmt: skip
 def test_a_builtin_that_does_not_exist_is_a_mistake_in_the_spec(

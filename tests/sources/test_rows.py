@@ -71,7 +71,7 @@ def test_parquet_shards_are_read_in_order(tmp_path):
 def test_a_file_that_only_looks_like_parquet_is_named(tmp_path):
     (tmp_path / "train.parquet").write_bytes(b"PAR1 not really")
     exit_code, message, _ = refusal("./data", tmp_path, "train")
-    assert exit_code == 7
+    assert exit_code == 8
     assert message.startswith(f"{tmp_path / 'train.parquet'} is not a parquet file: ")
 
 
@@ -100,10 +100,26 @@ def test_a_missing_split_lists_those_that_are_there(tmp_path):
 
 def test_a_single_file_has_no_other_split(tmp_path):
     file = write(tmp_path / "gsm.jsonl", 1)
-    assert refusal("gsm.jsonl", file, "test")[:2] == (
+    assert refusal("gsm.jsonl", file, "test") == (
         8,
-        f"{file} has no split test: it has gsm, train",
+        f"{file} is one file, so it has one split, train; there is no test",
+        'hold some of its rows out: data.split = "train[:-100]" and '
+        'data.eval_split = "train[-100:]"; or name a folder with train.jsonl and test.jsonl',
     )
+
+
+def test_a_csv_file_is_told_what_is_read(tmp_path):
+    file = tmp_path / "rows.csv"
+    file.write_text("question,answer\n", encoding="utf-8")
+    told = (
+        8,
+        f"{file} is a .csv file; data is read from .jsonl and .parquet files, or a folder of them",
+        "write each row as one line of JSON: python -c \"import csv, json; [print(json.dumps(row)) "
+        "for row in csv.DictReader(open('rows.csv'))]\" > rows.jsonl",
+    )
+    assert refusal("rows.csv", file, "train") == told
+    file.rename(tmp_path / "train.csv")
+    assert refusal("./data", tmp_path, "train")[1] == told[1].replace("rows.csv", "train.csv")
 
 
 def test_a_folder_without_data_says_so(tmp_path):
@@ -123,7 +139,7 @@ def test_a_missing_folder_says_where_to_look(tmp_path):
 @pytest.mark.parametrize(
     ("line", "what"),
     [
-        ('{"n": 1', "is not JSON: Expecting ',' delimiter: line 1 column 8 (char 7)"),
+        ('{"n": 1', "is not JSON: expecting ',' delimiter at column 8"),
         ("[1, 2]", "is a JSON array, expected an object of columns"),
         ('"text"', "is a JSON string, expected an object of columns"),
         ("3", "is a JSON number, expected an object of columns"),
@@ -133,7 +149,7 @@ def test_a_missing_folder_says_where_to_look(tmp_path):
 def test_a_malformed_row_is_named_by_file_and_line(tmp_path, line, what):
     (tmp_path / "train.jsonl").write_text('{"n": 0}\n\n' + line + "\n")
     assert refusal("./data", tmp_path, "train") == (
-        7,
+        8,
         f"{tmp_path / 'train.jsonl'}:3 {what}",
         'every line is one row: {"question": "...", "answer": "..."}',
     )
@@ -142,8 +158,10 @@ def test_a_malformed_row_is_named_by_file_and_line(tmp_path, line, what):
 def test_text_that_is_not_utf_8_is_named_too(tmp_path):
     (tmp_path / "train.jsonl").write_bytes(b'{"n": "\xff\xfe"}\n')
     exit_code, message, _ = refusal("./data", tmp_path, "train")
-    assert exit_code == 7
-    assert message.startswith(f"{tmp_path / 'train.jsonl'}:1 is not JSON: 'utf-8' codec")
+    assert exit_code == 8
+    assert message == (
+        f"{tmp_path / 'train.jsonl'}:1 is not UTF-8 text: invalid start byte at byte 7"
+    )
 
 
 @pytest.mark.parametrize("split", ["train", "train[5:]"])
@@ -153,7 +171,9 @@ def test_no_rows_is_an_error(tmp_path, split):
     assert refusal("./data", tmp_path, split) == (
         7,
         f"./data: {split} has no rows",
-        f"train has {count} rows; choose another part",
+        "train has 3 rows; choose another part"
+        if count
+        else "write rows into it, or name another split",
     )
 
 
@@ -175,7 +195,7 @@ def test_the_builtin_has_two_splits_and_is_always_the_same():
 
 def test_another_builtin_or_split_does_not_exist():
     assert refusal("builtin:poems", None, "train")[:2] == (
-        8,
+        2,
         "builtin:poems is not a builtin data set",
     )
     assert refusal("builtin:arithmetic", None, "validation")[:2] == (

@@ -23,6 +23,13 @@ def problems(text: str, **settings: object) -> list[tuple[str, str | None]]:
     ]
 
 
+def fixes(text: str) -> list[str]:
+    """What would be written instead of what is marked."""
+    with pytest.raises(KavaError) as caught:
+        parse_spec(text, "kava.toml", set={})
+    return [p.fix.text for p in caught.value.problems if p.fix]
+
+
 def test_what_is_left_out_has_its_default_and_says_so():
     spec = parse_spec(HEAD, "kava.toml", set={})
     asked = spec.experiment["train.global_batch"]
@@ -106,16 +113,16 @@ def test_an_objective_without_a_teacher_has_no_teacher_keys():
         ("train.micro_batch = 0", '5:21 train.micro_batch is the number 0; expected an integer >= 1 or "auto"', None),
         ('train.precision = "bf16"', '5:19 train.precision is the string "bf16"; expected "float32", "bfloat16", "float16" or "auto"', 'did you mean "bfloat16"?'),
         ('train.seed = "auto"', '5:14 train.seed cannot be "auto": it is part of the experiment, which no machine decides', "write an integer >= 0"),
-        ("train.lora = 3", "5:14 train.lora is the number 3; expected a table, such as [train.lora]", None),
+        ("train.lora = 3", "5:14 train.lora is the number 3; expected a table", "write [train.lora]"),
         ("train.learning_rate = nan", "5:23 train.learning_rate is the number nan; expected a number > 0", None),
         ("train.steps = 2024-01-01", '5:15 train.steps is the date 2024-01-01; expected an integer >= 1 or "auto"', None),
         ("train.micro_batch = { auto = true, mx = 8 }", "5:36 train.micro_batch: mx is not a limit of auto", "did you mean max?"),
-        ('train.micro_batch = { auto = true, max = "8" }', '5:42 train.micro_batch: max is the string "8"; expected an integer', None),
-        ('train.precision = { auto = true, one_of = ["bf16"] }', '5:43 train.precision: one_of is a list; the string "bf16" is not "float32", "bfloat16" or "float16"', None),
-        ("train.precision = { auto = true, max = 3 }", "5:40 train.precision: max is the number 3; only a key that is a number has max", None),
-        ('objective.preset = "sed"', '5:20 objective.preset is the string "sed"; expected "safe" or "seed"', None),
+        ('train.micro_batch = { auto = true, max = "8" }', '5:42 train.micro_batch: max is the string "8"; expected an integer', "leave max out"),
+        ('train.precision = { auto = true, one_of = ["bf16"] }', '5:43 train.precision: one_of is a list; the string "bf16" is not "float32", "bfloat16" or "float16"', "leave one_of out"),
+        ("train.precision = { auto = true, max = 3 }", "5:40 train.precision: max is the number 3; only a key that is a number has max", "leave max out"),
+        ('objective.preset = "sed"', '5:20 objective.preset is the string "sed"; expected "safe" or "seed"', 'did you mean "seed"?'),
         ("targets.a.train.seed = 1", "5:17 train.seed belongs to the experiment; a target may only set numerics and placement", "set train.seed outside of [targets]"),
-        ("targets.a.facts = 3", "5:19 targets.a.facts is the number 3; expected the path of a fact file", None),
+        ("targets.a.facts = 3", "5:19 targets.a.facts is the number 3; expected the path of a fact file", 'write for example facts = "facts/cluster.yaml"'),
     ],
     ids=lambda text: str(text)[:40],
 )  # fmt: skip
@@ -232,10 +239,89 @@ def test_limits_may_come_from_the_command_line():
 
 
 def test_limits_that_leave_nothing_are_a_mistake():
-    text = HEAD + "train.micro_batch = { auto = true, min = 10, max = 5 }\n"
-    assert problems(text.replace("train.", "[train]\n", 1)) == [
-        ("6:36 train.micro_batch: min is 10 and max is 5; no number is between them", None)
-    ]
+    text = HEAD + "[train]\nmicro_batch = { auto = true, LIMITS }\n"
+    told = {
+        limits: problems(text.replace("LIMITS", limits))
+        for limits in ("min = 10, max = 5", "max = 0", "min = 9, max = 11, multiple_of = 8", "one_of = [2, 4], min = 6")
+    }  # fmt: skip
+    assert told == {
+        "min = 10, max = 5": [
+            ("6:30 train.micro_batch: min = 10 and max = 5 leave no value; expected an integer >= 1", "min = 5, or max = 10")
+        ],
+        "max = 0": [("6:30 train.micro_batch: max = 0 leaves no value; expected an integer >= 1", "max = 1")],
+        "min = 9, max = 11, multiple_of = 8": [
+            ("6:30 train.micro_batch: min = 9, max = 11 and multiple_of = 8 leave no value; expected an integer >= 1", "min = 8, or max = 16, or leave multiple_of out")
+        ],
+        "one_of = [2, 4], min = 6": [
+            ("6:47 train.micro_batch: min = 6 and one_of = [2, 4] leave no value; expected an integer >= 1", "min = 4, or one_of = [2, 4, 6]")
+        ],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "message", "hint"),
+    [
+        ("{ auto = false, max = 3 }", "train.micro_batch is a table with auto = false; limits need auto = true beside them", "write { auto = true, max = 3 }, or a value: an integer >= 1"),
+        ("{ max = 3 }", "train.micro_batch is a table with no auto; limits need auto = true beside them", "write { auto = true, max = 3 }, or a value: an integer >= 1"),
+        ('{ auto = "yes" }', 'train.micro_batch is a table with auto = the string "yes"; limits need auto = true beside them', "write { auto = true }, or a value: an integer >= 1"),
+    ],
+    ids=["false", "missing", "a-word"],
+)  # fmt: skip
+def test_limits_need_auto_to_be_true(value: str, message: str, hint: str):
+    assert problems(HEAD + f"[train]\nmicro_batch = {value}\n") == [(f"6:15 {message}", hint)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[train]\nsteps = 1\n\nsteps = 2\n", "8:1 train.steps is given twice: here and at kava.toml:6:1"),
+        ("[train]\nsteps = 1\n[train]\nseed = 2\n", "7:2 train is given twice: here and at kava.toml:5:2"),
+        ("train.a = 1\nlora = { rank = 1, rank = 2 }\n", "6:20 data.lora.rank is given twice: here and at kava.toml:6:10"),
+    ],
+    ids=["key", "table", "inline"],
+)  # fmt: skip
+def test_what_is_given_twice_is_named_with_both_places(text: str, message: str):
+    assert problems(HEAD + text) == [(message, "keep one of them")]
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint", "fix"),
+    [
+        ("compile = True", "6:11 this is not TOML: True is no value", "write true", "true"),
+        ("clip = None   # no limit", "6:8 this is not TOML: None is no value", "write { unset = true }", "{ unset = true }"),
+        ("steps = None", "6:9 this is not TOML: None is no value", "leave the key out", None),
+        ("precision = bfloat16", "6:13 this is not TOML: bfloat16 is no value", 'put it in quotes: "bfloat16"', '"bfloat16"'),
+        ("precision = bf16", "6:13 this is not TOML: bf16 is no value", 'put it in quotes: "bf16"', None),
+        ("micro_batch = auto", "6:15 this is not TOML: auto is no value", 'put it in quotes: "auto"', '"auto"'),
+        ("steps: 3", "6:6 this is not TOML: expected '=' after a key in a key/value pair", "write KEY = VALUE", None),
+    ],
+    ids=lambda text: str(text)[:30],
+)  # fmt: skip
+def test_the_usual_slips_of_people_who_write_python_or_yaml(
+    line: str, message: str, hint: str, fix: str | None
+):
+    text = HEAD + f"[train]\n{line}\n"
+    assert problems(text) == [(message, hint)]
+    assert fixes(text) == ([] if fix is None else [fix])
+
+
+@pytest.mark.parametrize(
+    ("line", "fix"),
+    [
+        ('steps = "10"', "10"),
+        ('learning_rate = "3e-4"', "3e-4"),
+        ('compile = "True"', "true"),
+        ('clip = "none"', "{ unset = true }"),
+        ("steps = 300.0", "300"),
+        ('precision = "BFloat16"', '"bfloat16"'),
+        ('micro_batch = "AUTO"', '"auto"'),
+        ('precision = "half"', None),
+        ('steps = "ten"', None),
+        ('steps = "0"', None),
+    ],
+)
+def test_a_value_is_repaired_where_only_one_can_be_meant(line: str, fix: str | None):
+    assert fixes(HEAD + f"[train]\n{line}\n") == ([] if fix is None else [fix])
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,18 @@ def model(path: Path, *, words: str) -> None:
     Qwen2ForCausalLM(config).save_pretrained(path)
 
 
-def lock(folder: Path, *, data: str = "./data", more: str = "", teacher: str = "") -> Answer:
+def lock(
+    folder: Path,
+    *,
+    data: str = "./data",
+    more: str = "",
+    teacher: str = "",
+    student: str = "./student",
+) -> Answer:
     kind = "kv" if teacher else "ce"
     head = f'[model.teacher]\nsource = "{teacher}"\n' if teacher else ""
     (folder / "kava.toml").write_text(
-        f'{head}[model.student]\nsource = "./student"\n[data]\nsource = "{data}"\n{more}\n'
+        f'{head}[model.student]\nsource = "{student}"\n[data]\nsource = "{data}"\n{more}\n'
         f'[objective]\nkind = "{kind}"\n[train]\nsteps = 2\n',
         encoding="utf-8",
     )
@@ -66,54 +73,167 @@ def test_the_folder_is_good(folder: Path):
     assert answer.code == 0, answer.err
 
 
-def test_an_unreadable_model_folder(folder: Path):
+def said(folder: Path, answer: Answer) -> str:
+    """The messages, without what is said while it works and without this machine's folder."""
+    lines = [line for line in answer.err.splitlines(keepends=True) if not line.startswith("·")]
+    return "".join(lines).replace(str(folder), "FOLDER")
+
+
+MODEL = '  --> kava.toml:2:1\n   2 | source = "./student"\n     | ^^^^^^ {hint}\n'
+DATA = '  --> kava.toml:4:1\n   4 | source = "{source}"\n     | ^^^^^^ {hint}\n'
+AGAIN = "download or copy the model again"
+
+
+def test_a_folder_without_config(folder: Path):
+    (folder / "student" / "config.json").unlink()
+    answer = lock(folder)
+    there = "generation_config.json, model.safetensors, tokenizer.json, tokenizer_config.json"
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        f"error[KV0209]: FOLDER/student is not a model: it has no config.json (it has {there})\n"
+        + MODEL.format(
+            hint="name the folder that holds config.json, the weights and the tokenizer"
+        ),
+    )
+
+
+def test_a_config_that_is_not_json(folder: Path):
     (folder / "student" / "config.json").write_text("{", encoding="utf-8")
     answer = lock(folder)
-    assert answer.code == 8
-    assert "config.json" in answer.err
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0210]: FOLDER/student/config.json is damaged: it is not JSON: expecting property "
+        "name enclosed in double quotes at line 1, column 2\n" + MODEL.format(hint=AGAIN),
+    )
 
 
 def test_weights_that_are_cut_short(folder: Path):
     weights = folder / "student" / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-100])
+    size = weights.stat().st_size
+    weights.write_bytes(weights.read_bytes()[:-1])
     answer = lock(folder)
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0210]: FOLDER/student/model.safetensors is damaged: "
+        f"model.norm.weight ends at byte {size} of {size - 1}\n" + MODEL.format(hint=AGAIN),
+    )
+
+
+def test_a_gguf_file_that_is_none(folder: Path):
+    (folder / "student.gguf").write_bytes(b"GGUF")
+    answer = lock(folder, student="./student.gguf")
     assert answer.code == 8
-    assert "model.safetensors" in answer.err
+    assert answer.err.count("student.gguf") == 2  # in the message, and in the line of kava.toml
 
 
 def test_different_tokenizers(folder: Path):
     model(folder / "teacher", words="9876543210+= #xyz")
     answer = lock(folder, teacher="./teacher")
     assert answer.code == 7
-    assert "tokenizer" in answer.err
+    assert "error[KV0742]: teacher (./teacher) and student have different tokenizers" in answer.err
 
 
-def test_a_missing_column(folder: Path):
+def test_a_missing_column_is_one_message(folder: Path):
     answer = lock(folder, more='prompt = "{problem}"')
-    assert answer.code == 2
-    assert "problem" in answer.err
-    assert "answer, question" in answer.err
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        (
+            "error[KV0712]: data.prompt names the column 'problem', which the data does not have; "
+            "it has answer, question\n"
+            "  --> kava.toml:5:1\n"
+            '   5 | prompt = "{problem}"\n'
+            "     | ^^^^^^ write one of these in braces\n"
+        ),
+    )
+
+
+def test_a_template_without_a_column_is_a_warning(folder: Path):
+    answer = lock(folder, more='prompt = "question"')
+    assert (answer.code, said(folder, answer)) == (
+        0,
+        (
+            "warning[KV0714]: data.prompt names no column: every row begins with the same text\n"
+            "  --> kava.toml:5:1\n"
+            '   5 | prompt = "question"\n'
+            "     | ^^^^^^ write a column in braces: {answer}, {question}\n"
+            "\n"
+        ),
+    )
 
 
 def test_an_empty_data_set(folder: Path):
     (folder / "data" / "train.jsonl").write_text("", encoding="utf-8")
     answer = lock(folder)
-    assert answer.code == 7
-    assert "train" in answer.err
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        "error[KV0730]: ./data: train has no rows\n"
+        + DATA.format(source="./data", hint="write rows into it, or name another split"),
+    )
 
 
 def test_a_split_that_is_not_there(folder: Path):
     answer = lock(folder, more='eval_split = "validation"')
-    assert answer.code == 8
-    assert "validation" in answer.err
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0221]: FOLDER/data has no split validation: it has test, train\n"
+        + DATA.format(
+            source="./data", hint="name one of its splits in data.split and data.eval_split"
+        ),
+    )
+
+
+def test_one_file_and_nothing_held_out(folder: Path):
+    answer = lock(folder, data="train.jsonl")
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0221]: FOLDER/train.jsonl is one file, so it has one split, train; "
+        "there is no test\n"
+        + DATA.format(
+            source="train.jsonl",
+            hint='hold some of its rows out: data.split = "train[:-100]" and '
+            'data.eval_split = "train[-100:]"; or name a folder with train.jsonl and test.jsonl',
+        ),
+    )
+
+
+def test_what_that_hint_says_works(folder: Path):
+    more = 'split = "train[:-10]"\neval_split = "train[-10:]"'
+    assert lock(folder, data="train.jsonl", more=more).code == 0
 
 
 def test_a_row_that_is_not_json(folder: Path):
     with (folder / "data" / "train.jsonl").open("a", encoding="utf-8") as file:
         file.write("{oops\n")
     answer = lock(folder)
-    assert answer.code == 7
-    assert "train.jsonl:65" in answer.err
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0222]: FOLDER/data/train.jsonl:65 is not JSON: expecting property name enclosed "
+        "in double quotes at column 2\n"
+        + DATA.format(
+            source="./data", hint='every line is one row: {"question": "...", "answer": "..."}'
+        ),
+    )
+
+
+def test_a_csv_file(folder: Path):
+    (folder / "rows.csv").write_text("question,answer\n1 + 1 =,2\n", encoding="utf-8")
+    answer = lock(folder, data="rows.csv")
+    assert answer.code == 8
+    assert said(folder, answer).startswith(
+        "error[KV0224]: FOLDER/rows.csv is a .csv file; data is read from .jsonl and .parquet "
+        "files, or a folder of them\n  --> kava.toml:4:1\n"
+    )
+
+
+def test_a_parquet_file_that_is_none(folder: Path):
+    for split in ("train", "test"):
+        (folder / "data" / f"{split}.jsonl").unlink()
+        (folder / "data" / f"{split}.parquet").write_bytes(b"PAR1 not really")
+    answer = lock(folder)
+    assert answer.code == 8
+    assert said(folder, answer).startswith(
+        "error[KV0220]: FOLDER/data/train.parquet is not a parquet file: "
+    )
 
 
 def test_data_that_changed_after_the_lock_is_noticed_before_the_first_step(folder: Path):

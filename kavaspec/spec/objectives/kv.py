@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 
 from kavaspec.decision import AUTO
 from kavaspec.spec.key import Group, key
 
 Dim = Annotated[int, Ge(1)]
+Dims = Annotated[list[Dim], MinLen(1)]
 Layer = Annotated[int, Ge(0)]
 
 
@@ -22,11 +23,11 @@ class Projector(Group):
     side: Literal["teacher", "student"] = key("student", "experiment")
     """Whose keys and values are projected. On the student side the target is fixed, so that the
     cosine means something; a trainable projector on the teacher side can follow a collapse."""
-    in_dim: Dim | list[Dim] = key(AUTO, "experiment", unit="features")
+    in_dim: Dim | Dims = key(AUTO, "experiment", unit="features")
     """Width that enters the projector: that of `side`. A list when `aggregate = "none"`."""
-    out_dim: Dim | list[Dim] = key(AUTO, "experiment", unit="features")
+    out_dim: Dim | Dims = key(AUTO, "experiment", unit="features")
     """Width that leaves the projector: that of the other side."""
-    hidden_dim: Dim | list[Dim] = key(AUTO, "experiment", unit="features")
+    hidden_dim: Dim | Dims = key(AUTO, "experiment", unit="features")
     """Width between the two matrices of `mlp` (in_dim, as the original) and `low_rank` (rank)."""
     rank: int = key(32, "experiment", unit="features", ge=1)
     """Rank of `low_rank`; without effect for the other kinds."""
@@ -56,10 +57,10 @@ class Kv(Group):
     """`weighted`: weight of the first layer; linear up to `weight_stop`, then normalised to sum 1."""
     weight_stop: float = key(1.0, "experiment", ge=0.0)
     """`weighted`: weight of the last layer."""
-    teacher_dim: Dim | list[Dim] = key(AUTO, "experiment", unit="features")
+    teacher_dim: Dim | Dims = key(AUTO, "experiment", unit="features")
     """Width of the teacher's vector for one token and one tensor, from its KV layout (never from
     `hidden_size`). A list, one for each pair of layers, when `aggregate = "none"`."""
-    student_dim: Dim | list[Dim] = key(AUTO, "experiment", unit="features")
+    student_dim: Dim | Dims = key(AUTO, "experiment", unit="features")
     """Width of the student's vector, likewise."""
     loss: Literal["cosine", "mse", "smooth_l1", "mercator"] = key("cosine", "experiment")
     """`mercator` is the original's: alpha x (1 - cosine) + beta x MSE of the log magnitudes."""

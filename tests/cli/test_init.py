@@ -1,0 +1,54 @@
+"""kavaspec init: a spec to start from, with its schema for editors where that is wanted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kavaspec.cli import main
+from kavaspec.cli.init import START
+from kavaspec.cli.schema import schema_text
+from kavaspec.spec.load import load_spec
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("NO_COLOR", "1")
+    return tmp_path
+
+
+def test_it_writes_one_file_that_can_be_read(empty: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["init"]) == 0
+    assert [path.name for path in empty.iterdir()] == ["kava.toml"]
+    assert (empty / "kava.toml").read_text(encoding="utf-8") == START
+    assert load_spec(empty / "kava.toml", set={}).experiment
+    assert capsys.readouterr().out == "wrote kava.toml; next: kavaspec lock kava.toml\n"
+
+
+def test_with_its_schema_beside_it_and_named_in_the_first_line(empty: Path):
+    assert main(["init", "--schema", "mine.toml"]) == 0
+    text = (empty / "mine.toml").read_text(encoding="utf-8")
+    assert text == f"#:schema ./kava.schema.json\n\n{START}"
+    assert (empty / "kava.schema.json").read_text(encoding="utf-8") == schema_text()
+    assert json.loads(schema_text())["title"] == "kava.toml"
+
+
+def test_a_spec_is_never_written_over(empty: Path, capsys: pytest.CaptureFixture[str]):
+    (empty / "kava.toml").write_text("mine", encoding="utf-8")
+    assert main(["init", "--schema"]) == 2
+    assert (empty / "kava.toml").read_text(encoding="utf-8") == "mine"
+    assert not (empty / "kava.schema.json").exists()
+    assert capsys.readouterr().err == (
+        "error[KV0004]: there is already a kava.toml\n  nothing was changed\n"
+    )
+
+
+def test_a_folder_that_is_not_there(empty: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["init", "away/kava.toml"]) == 8
+    assert capsys.readouterr().err == (
+        "error[KV0003]: cannot write away/kava.toml: No such file or directory\n"
+        "  make its folder first, or name another\n"
+    )
