@@ -11,6 +11,7 @@ from kavaspec.lock.canon import canon
 from kavaspec.lock.forest import Forest, Tree, lay_over
 from kavaspec.lock.ids import Ids, ids, means_its_absence, tier_of
 from kavaspec.lock.model import Block, Lock, LockedFact
+from kavaspec.lock.telling import decided_by_another, follows, moved, who
 from kavaspec.plain import Plain, same
 from kavaspec.spec.key import Tier
 
@@ -244,21 +245,20 @@ def _found(
 
 def _one(key: str, a: Block | None, b: Block | None, changed: set[str]) -> _Found:
     tier, same_value = tier_of(key), key not in changed
-    moved: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
     if a is not None and b is not None and a.by == b.by:
-        names = sorted({*a.inputs, *b.inputs})
-        moved = tuple(n for n in names if not same(a.inputs.get(n), b.inputs.get(n)))
+        inputs = moved(a, b)
     elif (a is None or b is None) and "objective.kind" in changed:
-        moved = ("objective.kind",)  # which keys there are depends on nothing else
-    parents = [name for name in moved if name in changed and tier_of(name) == tier]
+        inputs = ("objective.kind",)  # which keys there are depends on nothing else
+    parents = [name for name in inputs if name in changed and tier_of(name) == tier]
     return _Found(
         key=key,
         tier=tier,
         old=a,
         new=b,
         same_value=same_value,
-        moved=() if same_value else moved,
-        because=_because(a, b, moved),
+        moved=() if same_value else inputs,
+        because=_because(a, b, inputs),
         parent=parents[0] if parents else None,
     )
 
@@ -271,24 +271,14 @@ def _same_value(key: str, a: Block | None, b: Block | None) -> bool:
     return canon(a.value) == canon(b.value)
 
 
-_WHO = {"spec": "kava.toml", "set": "--set", "target": "kava.toml, for this target,"}
-
-
-def _because(a: Block | None, b: Block | None, moved: Sequence[str]) -> str:
+def _because(a: Block | None, b: Block | None, inputs: Sequence[str]) -> str:
     if a is None:
-        return _follows(moved) or "the key is new"
+        return follows(inputs) or "the key is new"
     if b is None:
-        return _follows(moved) or "the key is gone"
+        return follows(inputs) or "the key is gone"
     if a.by != b.by:
-        return f"{_WHO.get(b.by, b.by)} decides it now; before {_WHO.get(a.by, a.by).rstrip(',')}"
-    if moved:
-        return _follows(moved)
-    return f"{_WHO.get(b.by, b.by)} changed it"
-
-
-def _follows(moved: Sequence[str]) -> str:
-    names = ", ".join("its limits in kava.toml" if name == "auto" else name for name in moved)
-    return f"follows {names}" if names else ""
+        return decided_by_another(a, b)
+    return follows(inputs) or f"{who(b.by)} changed it"
 
 
 def _changed(found: Iterable[_Found]) -> Mapping[str, _Found]:
@@ -355,10 +345,9 @@ def _what(a: Block | None, b: Block | None) -> tuple[str, ...]:
     if a is None or b is None:
         return ("a young key, with what its absence meant",)
     found = [f"by {a.by} -> {b.by}"] if a.by != b.by else []
-    names = sorted({*a.inputs, *b.inputs})
-    moved = [name for name in names if not same(a.inputs.get(name), b.inputs.get(name))]
-    if moved and a.by == b.by:
-        found.append("other inputs: " + ", ".join(moved))
+    inputs = moved(a, b)
+    if inputs and a.by == b.by:
+        found.append("other inputs: " + ", ".join(inputs))
     if a.guard != b.guard:
         found.append(f"guard {_guard(a)} -> {_guard(b)}")
     if a.provisional != b.provisional:

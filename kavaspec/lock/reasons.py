@@ -5,7 +5,7 @@ Only loaded when there is something to tell; whether a lock is fresh is `kavaspe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -14,7 +14,8 @@ from kavaspec.lock.canon import canon
 from kavaspec.lock.forest import Tree, lay_over, roots
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.stale import Comparison, equal, is_about
-from kavaspec.plain import Plain, same, show, toml
+from kavaspec.lock.telling import decided_by_another, follows, moved, who
+from kavaspec.plain import Plain, show, toml
 from kavaspec.spec.spec import Spec
 
 Kind: TypeAlias = Literal[
@@ -128,17 +129,9 @@ def _node(key: str, a: Block | None, b: Block | None, causes: set[str], *, appli
         return _of(key, "waits", a.value, None, because, waits[0] if waits else None)
     if a is None or b is None:
         raise ValueError(f"{key} is neither in the lock nor derived")
-    names = sorted({*a.inputs, *b.inputs})
-    moved = [
-        name
-        for name in names
-        if (name in a.inputs) != (name in b.inputs)
-        or not same(a.inputs.get(name), b.inputs.get(name))
-    ]
-    if a.by != b.by:
-        moved = []
-    because = _because(a, b, moved)
-    parent = next((name for name in moved if name in causes and name != key), None)
+    inputs = moved(a, b) if a.by == b.by else ()
+    because = _because(a, b, inputs)
+    parent = next((name for name in inputs if name in causes and name != key), None)
     how: Kind = "changed" if canon(a.value) != canon(b.value) else "decided otherwise"
     return _of(key, how, a.value, b.value, because, parent)
 
@@ -147,17 +140,13 @@ def _of(key: str, kind: Kind, old: Plain, new: Plain, because: str, parent: str 
     return _Node(key=key, kind=kind, old=old, new=new, because=because, parent=parent)
 
 
-_WHO = {"spec": "kava.toml", "set": "--set", "target": "kava.toml, for this target,"}
-
-
-def _because(a: Block, b: Block, moved: list[str]) -> str:
+def _because(a: Block, b: Block, inputs: Sequence[str]) -> str:
     if a.by != b.by:
-        return f"{_WHO.get(b.by, b.by)} decides it now, before {_WHO.get(a.by, a.by).rstrip(',')}"
-    if moved:
-        names = ["its limits in kava.toml" if name == "auto" else name for name in moved]
-        return f"follows {', '.join(names)}"
+        return decided_by_another(a, b)
+    if inputs:
+        return follows(inputs)
     if canon(a.value) != canon(b.value):
-        return f"{_WHO.get(b.by, b.by)} changed it" if "@" not in b.by else f"{b.by} gives it"
+        return f"{who(b.by)} changed it" if "@" not in b.by else f"{b.by} gives it"
     if a.guard != b.guard:
         return f"valid while {'; '.join(b.guard) or 'anything'}, not {'; '.join(a.guard) or 'anything'}"
     return "provisional now" if b.provisional else "no longer provisional"
