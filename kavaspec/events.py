@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
 VERSION = 1
+LARGEST = 2**63
+YEAR_3000 = 32_503_680_000.0
+"""Counts and times beyond these are damage, not data."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,25 +160,126 @@ def to_line(event: Event, *, seq: int, t: float) -> str:
     return json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
-def from_line(text: str | bytes) -> Line | None:
-    """The event of one line, or None for a kind that this version does not know.
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A line with an event of a kind that this version does not know: a later one wrote it."""
 
-    Raises:
-        ValueError: if the line is torn, not JSON, or lacks a field its kind needs.
-    """
-    record = json.loads(text)
-    if not isinstance(record, dict) or "ev" not in record:
-        raise ValueError("not an event")
+    ev: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A line that is no event: torn by a crash, edited, or damaged."""
+
+    because: str
+
+
+def from_line(text: str | bytes) -> Line | Unknown | Unreadable:
+    """What one line says. Never raises, whatever the line holds."""
+    try:
+        record = json.loads(text if isinstance(text, str) else text.decode())
+    except RecursionError:
+        return Unreadable("it is nested too deep")
+    except ValueError as error:  # neither UTF-8 nor JSON
+        return Unreadable(f"it is not JSON: {error}")
+    if not isinstance(record, dict) or not isinstance(record.get("ev"), str):
+        return Unreadable('it is not an object with "ev"')
     kind = KINDS.get(record["ev"])
     if kind is None:
-        return None
-    values = {item.name: _in(record[item.name]) for item in fields(kind) if item.name in record}
-    if "metrics" in values and kind is Run:
-        values["metrics"] = tuple(Metric(**metric) for metric in values["metrics"])
+        return Unknown(record["ev"])
     try:
-        return Line(seq=int(record["seq"]), t=float(record["t"]), event=kind(**values))
-    except (TypeError, KeyError) as error:
-        raise ValueError(f"not a {record['ev']} event: {error}") from error
+        return Line(
+            seq=_read(record, "seq", "int"),
+            t=_time(_read(record, "t", "float")),
+            event=kind(**_values(record, kind)),
+        )
+    except _NotThisError as error:
+        return Unreadable(f"{kind.ev}: {error}")
+
+
+class _NotThisError(Exception):
+    """What a field should have been. Caught by `from_line`."""
+
+
+def _values(record: Mapping[str, Any], kind: type[Event | Metric]) -> dict[str, Any]:
+    """The fields of a kind; one that has a default may be missing."""
+    wanted = [
+        item
+        for item in fields(kind)
+        if item.name in record or (item.default is MISSING and item.default_factory is MISSING)
+    ]
+    return {item.name: _read(record, item.name, str(item.type)) for item in wanted}
+
+
+def _read(record: Mapping[str, Any], name: str, declared: str) -> Any:
+    """One field, as the type it is declared with."""
+    if name not in record:
+        raise _NotThisError(f"{name} is missing")
+    for start, (expected, read) in _TYPES.items():
+        if declared.startswith(start):
+            value = read(record[name])
+            if value is None:
+                raise _NotThisError(f"{name} is {_shown(record[name])}, expected {expected}")
+            return value
+    raise AssertionError(f"no way to read {declared}")
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int and 0 <= value < LARGEST else None
+
+
+def _number(value: Any) -> float | None:
+    """A float; "nan", "inf" and "-inf" are how JSON says those."""
+    if type(value) not in (int, float) and value not in ("nan", "inf", "-inf"):
+        return None
+    try:
+        return float(value)
+    except OverflowError:  # an int of hundreds of digits
+        return None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _numbers(value: Any) -> dict[str, float] | None:
+    if not isinstance(value, dict):
+        return None
+    read: dict[str, float] = {}
+    for name, item in value.items():
+        number = _number(item)
+        if number is None:
+            return None
+        read[name] = number
+    return read
+
+
+def _metrics(value: Any) -> tuple[Metric, ...] | None:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        return None
+    return tuple(Metric(**_values(item, Metric)) for item in value)
+
+
+_TYPES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "int": ("a whole number from 0 to 2**63 - 1", _whole),
+    "float": ("a number", _number),
+    "str": ("a text", _text),
+    "Literal": ("a text", _text),  # a later version may know more words
+    "Mapping": ("an object of numbers", _numbers),
+    "tuple": ("a list of metrics", _metrics),
+}
+"""How a declared type, by how it begins, is read from JSON; None when it cannot be."""
+
+
+def _time(t: float) -> float:
+    if not 0.0 <= t < YEAR_3000:
+        raise _NotThisError(f"t is {t!r}, expected seconds since 1970")
+    return t
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _out(value: Any) -> Any:
@@ -188,13 +292,3 @@ def _out(value: Any) -> Any:
     if isinstance(value, Metric):
         return {item.name: getattr(value, item.name) for item in fields(value)}
     return value
-
-
-def _in(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _number(item) for name, item in value.items()}
-    return value
-
-
-def _number(value: Any) -> Any:
-    return float(value) if value in ("nan", "inf", "-inf") else value

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from kavaspec.cli.app import Shell
+from kavaspec.cli.pipe import say
 from kavaspec.events import Checkpoint, End, Eval, Event, Log, Rehearsal, Resume, Run, Step, to_line
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ class JsonLines:
         self.stream, self.seq = stream, 0
 
     def tell(self, event: Event) -> None:
-        self.stream.write(to_line(event, seq=self.seq, t=time.time()))
-        self.stream.flush()
+        say(self.stream, to_line(event, seq=self.seq, t=time.time()))
         self.seq += 1
 
     def __enter__(self) -> Self:

@@ -44,11 +44,11 @@ def command(
 
 def explained(lock: Lock, path: Path) -> dict[str, Explanations]:
     """Explanations of every decision, from the spec beside the lock or else from the lock alone."""
-    from kavaspec.cli.why import spec_behind
+    from kavaspec.cli.why import kept_facts, spec_behind
     from kavaspec.explain import explain_all
 
-    spec, _ = spec_behind(lock, path.with_suffix(".toml"), asked=False)
-    return dict(explain_all(spec, lock, evidence={}))
+    behind = spec_behind(lock, path.with_suffix(".toml"), asked=False)
+    return dict(explain_all(behind.spec, lock, kept=kept_facts(behind, list(lock.targets))))
 
 
 def beside(here: Here, lock: Lock, argv: Sequence[str], at: Shell) -> int:
@@ -56,7 +56,12 @@ def beside(here: Here, lock: Lock, argv: Sequence[str], at: Shell) -> int:
     dashboard = _dashboard()
     why_not = dashboard.can_draw(at.env)
     if why_not:
-        raise fail(f"--tui cannot draw: {why_not}", Exit.ENVIRONMENT, hint="run without --tui")
+        raise fail(
+            f"--tui cannot draw: {why_not}",
+            Exit.ENVIRONMENT,
+            code="KV0011",
+            hint="run without --tui",
+        )
     words = [word for word in argv[1:] if word != "--tui"]
     here.run_folder.mkdir(parents=True, exist_ok=True)
     with (here.run_folder / "console.log").open("ab") as log:
@@ -79,8 +84,13 @@ def beside(here: Here, lock: Lock, argv: Sequence[str], at: Shell) -> int:
 def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
     if not (folder / "run.json").exists() and not (folder / "events.jsonl").exists():
         runs = sorted(path.parent for path in folder.glob("**/run.json"))
-        hint = "there are: " + ", ".join(map(str, runs)) if runs else None
-        raise fail(f"{folder} is not a run folder: it has no run.json", Exit.ENVIRONMENT, hint=hint)
+        hint = "there are: " + ", ".join(map(str, runs)) if runs else "`kavaspec run` makes one"
+        raise fail(
+            f"{folder} is not a run folder: it has no run.json",
+            Exit.ENVIRONMENT,
+            code="KV0010",
+            hint=hint,
+        )
     if not plain:
         lock_path = folder / "kava.lock"
         explanations = explained(read_lock(lock_path), lock_path) if lock_path.exists() else None
@@ -94,12 +104,18 @@ def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
 
 
 def _dashboard() -> ModuleType:
-    try:
-        return import_module("kavaspec_tui.app")
-    except ImportError as error:
-        hint = "pip install 'kavaspec[tui]'"
-        raise fail(f"the dashboard needs {error.name}", Exit.ENVIRONMENT, hint=hint) from None
+    return _part("app")
 
 
 def _text() -> ModuleType:
-    return import_module("kavaspec_tui.plain")
+    return _part("plain")
+
+
+def _part(name: str) -> ModuleType:
+    try:
+        return import_module(f"kavaspec_tui.{name}")
+    except ImportError as error:
+        hint = "pip install 'kavaspec[tui]'"
+        raise fail(
+            f"the dashboard needs {error.name}", Exit.ENVIRONMENT, code="KV0012", hint=hint
+        ) from None

@@ -8,6 +8,7 @@ AdamW, schedule, clip        Trainer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,8 @@ from kavaspec_runtime.order import Order
 from kavaspec_runtime.randomness import seeded
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Trainer
+
+Tell = Callable[[str], None]
 
 SCALE_ROWS = 64
 """At most so many rows decide the scales of `objective.kv.normalise`."""
@@ -86,17 +89,22 @@ def plan_of(settings: Settings, here: Here) -> Plan:
     return plan
 
 
-def build(settings: Settings, here: Here) -> Built:
-    """All objects, with nothing trained yet.
+def build(settings: Settings, here: Here, tell: Tell) -> Built:
+    """All objects, with nothing trained yet. `tell` is given a line before what takes time.
 
     Raises:
         KavaError: 4 when a loaded model is not what was locked, 7 or 8 for data and files.
     """
     device = device_of(settings.text("train.device"), here.device_index)
     objective = objective_for(settings.text("objective.kind")).of(settings)
-    tokenizer = load.tokenizer_of(_path(here.student or here.teacher, "student"))
-    feed, exam = data_of(settings, here, objective, tokenizer)
-    models = models_of(settings, here, objective, device)
+    tell(_loading(settings, here))
+    with load.headers_parsed_once(here.teacher, here.student):
+        tokenizer = load.tokenizer_of(_path(here.student or here.teacher, "student"))
+        feed, exam = data_of(settings, here, objective, tokenizer)
+        models = models_of(settings, here, objective, device)
+    if here.judge_at_most is not None:
+        few = f"{len(exam.rows)} held-out rows and {len(exam.questions)} questions"
+        tell(f"a smoke run is judged on {few} only")
     _plain_head(models)
     objective.checked(models)
     sample = feed.order.rows(0)[:SCALE_ROWS]
@@ -105,6 +113,17 @@ def build(settings: Settings, here: Here) -> Built:
     return Built(
         trainer=trainer_of(settings, models, objective), feed=feed, exam=exam, tokenizer=tokenizer
     )
+
+
+def _loading(settings: Settings, here: Here) -> str:
+    named = (("teacher", here.teacher), ("student", here.student))
+    files = [
+        f"{role} {settings.text(f'model.{role}.source')}"
+        + (" (dequantising takes some seconds)" if path.is_file() else "")
+        for role, path in named
+        if path is not None
+    ]
+    return f"loading {' and '.join(files)}"
 
 
 # ---- data
@@ -127,7 +146,10 @@ def data_of(
         tokenizer=tokenizer,
     )
     rows = template.rows(train_rows, f"{source} {split}")
-    judged = settings.whole("eval.rows"), settings.whole("eval.exact_match_rows")
+    judged = [
+        rows if here.judge_at_most is None else min(rows, here.judge_at_most)
+        for rows in (settings.whole("eval.rows"), settings.whole("eval.exact_match_rows"))
+    ]
     held_out = template.rows(eval_rows[: max(judged)], f"{source} {eval_split}")
     pad_id = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     micro_batch = settings.whole("train.micro_batch")
@@ -166,6 +188,7 @@ def _same_data(settings: Settings, train_rows: list[Columns], eval_rows: list[Co
         raise fail(
             f"the data is {found}, the lock says {locked}",
             Exit.DRIFT,
+            code="KV0405",
             key="data.digest",
             hint="bring back the rows that were locked, or run `kavaspec lock --refresh`",
         )
@@ -306,6 +329,7 @@ def _path(path: Any, role: str) -> Any:
         raise fail(
             f"the {role} was not found on this machine",
             Exit.ENVIRONMENT,
+            code="KV0206",
             key=f"model.{role}.source",
             hint="check paths.models, or run `kavaspec fetch` where there is network",
         )
@@ -318,6 +342,7 @@ def _one_process(settings: Settings) -> None:
         raise fail(
             f"train.world is {world}, this version trains with one process",
             Exit.UNSATISFIABLE,
+            code="KV0756",
             key="train.world",
             hint="set train.world = 1 and lock again; the experiment stays the same",
         )
@@ -329,6 +354,7 @@ def _exact_batch(plan: Plan, accumulation: int) -> None:
             f"train.micro_batch {plan.micro_batch} x train.accumulation {accumulation} x train.world 1 "
             f"is {plan.micro_batch * accumulation}, train.global_batch is {plan.global_batch}",
             Exit.UNSATISFIABLE,
+            code="KV0710",
             key="train.micro_batch",
             hint="the product has to be train.global_batch; lock again",
         )
@@ -346,6 +372,7 @@ def _plain_head(models: Models) -> None:
             f"{type(models.student).__name__} changes its logits after the vocabulary head "
             "(soft-capping or scaling), which this version does not compute",
             Exit.UNSATISFIABLE,
+            code="KV0811",
             key="model.student.source",
             hint="choose another student, such as one of the Qwen or Llama families",
         )

@@ -227,6 +227,7 @@ def _not_saved(folder: Path, step: int, error: OSError | SafetensorError) -> Kav
         f"the checkpoint of step {step} could not be written: "
         f"{'the disk is full' if is_full(error) else error}; {safe}",
         Exit.ENVIRONMENT,
+        code="KV0803",
         key="paths.output",
         hint="make room or choose another paths.output, then `kavaspec run --resume`",
     )

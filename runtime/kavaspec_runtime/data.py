@@ -79,6 +79,7 @@ def fill(template: str, columns: Mapping[str, object], place: str, key: str) -> 
             raise fail(
                 f"{place} has no column {name}: it has {', '.join(sorted(columns))}",
                 Exit.UNSATISFIABLE,
+                code="KV0712",
                 key=key,
                 hint="name one of its columns in data.prompt and data.completion",
             )

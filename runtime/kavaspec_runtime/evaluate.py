@@ -93,6 +93,7 @@ def hold_against(questions: Sequence[Row], answer_after: str) -> None:
                 f"row {number} of the held-out rows has no {answer_after!r} in its completion, "
                 "so its answer cannot be judged",
                 Exit.UNSATISFIABLE,
+                code="KV0810",
                 key="eval.answer_after",
                 hint="name the text before the final answer, or set eval.exact_match_rows = 0",
             )

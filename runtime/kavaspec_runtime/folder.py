@@ -74,6 +74,7 @@ def claimed(here: Here) -> Iterator[Folder]:
         raise fail(
             f"{here.run_folder} cannot be written: {error.strerror}",
             Exit.ENVIRONMENT,
+            code="KV0803",
             key="paths.output",
             hint="choose a place that you may write to in paths.output",
         ) from error
@@ -96,6 +97,7 @@ def _refuse_others(here: Here) -> None:
         raise fail(
             f"{folder} holds an unfinished run of this lock",
             Exit.ENVIRONMENT,
+            code="KV0807",
             hint="go on with `kavaspec run --resume`, or start another with `--run NAME`",
         )
 
@@ -108,6 +110,7 @@ def _refuse_strangers(here: Here) -> None:
         raise fail(
             f"{here.run_folder} is not empty and not a run folder",
             Exit.ENVIRONMENT,
+            code="KV0807",
             key="name",
             hint="start with `--run NAME`, or move it away",
         )
@@ -115,6 +118,7 @@ def _refuse_strangers(here: Here) -> None:
         raise fail(
             f"there is no run to resume in {here.run_folder}",
             Exit.ENVIRONMENT,
+            code="KV0807",
             hint="start without --resume",
         )
 
@@ -124,12 +128,14 @@ def _mismatch(here: Here, known: Mapping[str, object]) -> KavaError | None:
         return fail(
             f"{here.run_folder} holds another experiment: {known.get('kx')}, this lock is {here.kx}",
             Exit.ENVIRONMENT,
+            code="KV0806",
             hint="start with `--run NAME`; a run can go on only with its own experiment",
         )
     if known.get("kn") != here.kn and not (here.resume and here.allow_numerics):
         return fail(
             f"{here.run_folder} holds a run with other numerics: {known.get('kn')}, this lock is {here.kn}",
             Exit.ENVIRONMENT,
+            code="KV0806",
             hint="start with `--run NAME`, or go on with `kavaspec run --resume --allow numerics`",
         )
     return None
@@ -141,6 +147,7 @@ def _finished(folder: Path) -> KavaError | None:
     return fail(
         f"{folder} holds a finished run",
         Exit.ENVIRONMENT,
+        code="KV0807",
         hint=f"look at it with `kavaspec tui {folder}`, or start another with `--run NAME`",
     )
 
@@ -156,6 +163,7 @@ def _in_use(folder: Path, writer: Mapping[str, object]) -> KavaError:
     return fail(
         f"{folder} is in use by process {writer.get('pid')} on {writer.get('host')}",
         Exit.ENVIRONMENT,
+        code="KV0807",
         hint="wait for it, stop it, or start another with `--run NAME`",
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr
+from functools import cache
 from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
@@ -59,10 +60,31 @@ def pretrained(
         raise fail(
             f"the {role} cannot be loaded from {path}: {first_line(error)}",
             Exit.ENVIRONMENT,
+            code="KV0809",
             key=f"model.{role}.source",
             hint="it has to be a folder with config.json and .safetensors files, or a .gguf file",
         ) from error
     return model if extra else model.to(device)
+
+
+@contextmanager
+def headers_parsed_once(*paths: Path | None) -> Iterator[None]:
+    """Inside, the header of a `.gguf` file is parsed once, and the names in it are mapped once.
+
+    gguf does both in Python and takes seconds; transformers asks for the first with the tokenizer,
+    the config and the weights, and for the second with every module of a model.
+    """
+    if not any(path is not None and path.is_file() for path in paths):
+        yield
+        return
+    import gguf
+
+    reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
+    try:
+        gguf.GGUFReader, gguf.get_tensor_name_map = cache(reader), cache(names)  # type: ignore[misc,assignment]  # the same answers
+        yield
+    finally:
+        gguf.GGUFReader, gguf.get_tensor_name_map = reader, names  # type: ignore[misc]
 
 
 def quantized(quantization: str, dtype: torch.dtype, device: torch.device) -> dict[str, Any]:
@@ -71,6 +93,7 @@ def quantized(quantization: str, dtype: torch.dtype, device: torch.device) -> di
         raise fail(
             f'model.teacher.quantization = "{quantization}" needs bitsandbytes, which is not installed',
             Exit.ENVIRONMENT,
+            code="KV0012",
             key="model.teacher.quantization",
             hint='pip install bitsandbytes, or set model.teacher.quantization = "none"',
         )
@@ -140,6 +163,7 @@ def decoder_layers(model: Any) -> tuple[str, nn.ModuleList]:
     raise fail(
         f"{type(model).__name__} has no list of {count} layers",
         Exit.ENVIRONMENT,
+        code="KV0809",
         key="model.teacher.source",
         hint='such a model cannot be cut with init = "teacher_layers"; give the student a source',
     )
@@ -185,6 +209,7 @@ def tokenizer_of(path: Path) -> Any:
         raise fail(
             f"the tokenizer of {path} has no end-of-text token",
             Exit.ENVIRONMENT,
+            code="KV0214",
             hint="name one as eos_token in tokenizer_config.json",
         )
     return tokenizer
@@ -194,6 +219,7 @@ def _no_tokenizer(path: Path, because: str) -> KavaError:
     return fail(
         f"{path} has no tokenizer that can be read: {because}",
         Exit.ENVIRONMENT,
+        code="KV0214",
         hint="copy tokenizer.json and tokenizer_config.json beside the weights",
     )
 

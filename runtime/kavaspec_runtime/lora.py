@@ -62,6 +62,7 @@ def adapt(student: Any, lora: Lora) -> None:
         raise fail(
             f"the student has no linear layer named {', '.join(sorted(missing))}",
             Exit.DRIFT,
+            code="KV0407",
             key="train.lora.targets",
             hint=f"it has {', '.join(sorted({_last(name) for name, _ in linears(student)}))}",
         )

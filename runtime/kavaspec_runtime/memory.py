@@ -64,6 +64,7 @@ def no_memory(doing: str, micro_batch: int, device: torch.device, exit: Exit) ->
         f"out of memory {doing} with train.micro_batch = {micro_batch}: "
         f"{peak_bytes(device) / 2**30:.2f} GiB ({peak_bytes(device)} bytes) were in use on {device}",
         exit,
+        code="KV0801" if exit is Exit.FAILED else "KV0802",
         key="train.micro_batch",
         hint=f"set train.micro_batch to a divisor of it below {micro_batch} and lock again; "
         "the experiment stays the same",

@@ -75,6 +75,7 @@ class Order:
             raise fail(
                 f"{rows} training rows do not fill one global batch of {global_batch}",
                 Exit.UNSATISFIABLE,
+                code="KV0711",
                 key="train.global_batch",
                 hint=f'set train.global_batch to at most {rows}, or data.tail = "wrap"',
             )

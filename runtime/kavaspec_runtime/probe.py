@@ -43,6 +43,7 @@ def answer(question: Mapping[str, Any]) -> Answer:
         problem = error.problems[0]
         return {
             "error": problem.message,
+            "code": problem.code,
             "hint": problem.hint,
             "key": problem.key,
             "exit": int(problem.exit),

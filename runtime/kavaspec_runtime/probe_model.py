@@ -92,7 +92,7 @@ def refusal(error: Exception) -> Refusal:
     if "trust_remote_code" in said:
         return Refusal(
             "it needs code from its own repository, which kavaspec never runs",
-            hint="Use a model that transformers knows by itself.",
+            hint="use a model that transformers knows by itself",
         )
     unknown = re.search(r"model type `([^`]+)`", said)
     if unknown is not None:
@@ -100,9 +100,11 @@ def refusal(error: Exception) -> Refusal:
 
         return Refusal(
             f"transformers {transformers.__version__} does not know the architecture {unknown[1]}",
-            hint="Update transformers, or use another model.",
+            hint="update transformers, or use another model",
         )
-    return Refusal(f"its config cannot be read: {first}")
+    return Refusal(
+        f"its config cannot be read: {first}", hint="download or copy the model again"
+    )
 
 
 @lru_cache(maxsize=8)
@@ -175,6 +177,7 @@ def _kept(layers: Sequence[int] | None, count: int) -> list[int]:
             raise Refusal(
                 f"it has no layer {layer}, only 0 to {count - 1}",
                 key="model.student.layers",
+                hint=f"name layers from 0 to {count - 1}",
             )
     return list(layers)
 

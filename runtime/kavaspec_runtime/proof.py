@@ -50,6 +50,7 @@ def prove(saved: State, now: Proof, reproducibility: str) -> str:
             f"the next batch after step {saved.step} is not the one that was saved: "
             f"{now.next_batch[:12]} here, {saved.next_batch[:12]} saved",
             Exit.ENVIRONMENT,
+            code="KV0804",
             key="data.source",
             hint="data, tokenizer or their order changed; resume where the run was started",
         )
@@ -61,6 +62,7 @@ def prove(saved: State, now: Proof, reproducibility: str) -> str:
             f"the loss after step {saved.step} is not the one that was saved: "
             f"{is_now!r} here, {was!r} saved",
             Exit.ENVIRONMENT,
+            code="KV0805",
             key="train.reproducibility",
             hint="teacher, software, threads or device changed; resume where the run was started",
         )

@@ -1,6 +1,6 @@
 """A run, from a lock to a trained student.
 
-    claim the folder -> build -> (rehearse) -> (resume) -> step, step, ... -> evaluate -> export -> receipt
+    claim the folder -> build -> (rehearse, undone) -> (resume) -> step, step, ... -> evaluate -> export -> receipt
 
 Nothing is decided here: every number comes from the lock, every path from preflight.
 """
@@ -22,7 +22,6 @@ from kavaspec.events import (
     Event,
     Log,
     Metric,
-    Rehearsal,
     Resume,
     Run,
     Step,
@@ -30,7 +29,7 @@ from kavaspec.events import (
 from kavaspec.lock.model import Here, Lock
 from kavaspec_runtime import checkpoint, digests
 from kavaspec_runtime.build import Built, Plan, build, plan_of
-from kavaspec_runtime.data import GlobalBatch, Row, pad, totals
+from kavaspec_runtime.data import GlobalBatch
 from kavaspec_runtime.device import computing, device_of, synchronize, title
 from kavaspec_runtime.evaluate import exact_match, held_out
 from kavaspec_runtime.export import export
@@ -39,6 +38,7 @@ from kavaspec_runtime.memory import forget_peak, is_out_of_memory, no_memory, pe
 from kavaspec_runtime.optimizer import moments, set_moments, trainable
 from kavaspec_runtime.proof import look_ahead, prove
 from kavaspec_runtime.receipt import Outcome, write_receipt
+from kavaspec_runtime.rehearsal import rehearse
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Done, NotFiniteError, Trainer, take_step
 
@@ -133,15 +133,13 @@ class Attempt:
 
     def worked(self, stop: Stop, at: Progress) -> End:
         """The story of a run."""
-        rehearsed = self.rehearse() if self.here.rehearse else None
         found, skipped = checkpoint.newest(self.folder.checkpoints)
         at.step = 0 if found is None else found.step
         self._say_run(at)
         for one in skipped:
             self._warn(f"checkpoint {one.path.name} is skipped: {one.because}")
-        if rehearsed is not None:
-            self.emit(rehearsed)
-        built = build(self.settings, self.here)
+        built = build(self.settings, self.here, self._tell)
+        rehearsed = self.rehearsed(built) if self.here.rehearse else None
         if found is not None:
             self.resume(built, found, at)
         digests.cut(self.folder.digests, at.step)
@@ -149,41 +147,15 @@ class Attempt:
         reason = self.train(built, stop, at)
         if reason is not None:
             return self._end("interrupted", reason, at, {})
-        return self.finish(built, stop, at, None if rehearsed is None else rehearsed.peak_bytes)
+        return self.finish(built, stop, at, rehearsed)
 
     # ---- before training
 
-    def rehearse(self) -> Rehearsal:
-        """One optimizer step at the longest shape, on objects that are thrown away."""
-        started_s = time.monotonic()
-        forget_peak(self.device)
-        failed = self._rehearsed_badly()
-        if failed:  # outside of `except`, whose traceback holds the tensors alive
-            raise no_memory(
-                f"in the rehearsal ({self.plan.max_length} tokens a row)",
-                self.plan.micro_batch,
-                self.device,
-                Exit.DRIFT,
-            )
-        peak = peak_bytes(self.device)
-        forget_peak(self.device)
-        return Rehearsal(
-            micro_batch=self.plan.micro_batch,
-            length=self.plan.max_length,
-            peak_bytes=peak,
-            seconds=time.monotonic() - started_s,
-        )
-
-    def _rehearsed_badly(self) -> bool:
-        try:
-            built = build(self.settings, self.here)
-            take_step(built.trainer, 0, longest(self.plan, built.feed.pad_id))
-            synchronize(self.device)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return True
-        return False
+    def rehearsed(self, built: Built) -> int:
+        """Confirm the micro-batch with one step that is undone; the peak in bytes."""
+        told = rehearse(built, self.plan, self.device)
+        self.emit(told)
+        return told.peak_bytes
 
     def resume(self, built: Built, found: checkpoint.Saved, at: Progress) -> None:
         """Put the saved state into the new objects, and prove it before anything is trained."""
@@ -192,6 +164,7 @@ class Attempt:
             raise fail(
                 f"checkpoint {found.path.name} is of another experiment: {state.kx}, this lock is {self.here.kx}",
                 Exit.ENVIRONMENT,
+                code="KV0806",
                 hint="start with `--run NAME`",
             )
         restore(built.trainer, tensors, state)
@@ -320,6 +293,9 @@ class Attempt:
         }
         self.emit(Step(step=at.step, tokens=at.tokens, metrics=metrics))
 
+    def _tell(self, message: str) -> None:
+        self.emit(Log(level="info", message=message))
+
     def _warn(self, message: str) -> None:
         self.emit(Log(level="warning", message=message))
 
@@ -339,6 +315,7 @@ class Attempt:
         return fail(
             f"step {at.step}: {self.folder.path} cannot be written: {what}; {_safe(at)}",
             Exit.ENVIRONMENT,
+            code="KV0803",
             key="paths.output",
             hint="make room or choose another paths.output, then `kavaspec run --resume`",
         )
@@ -357,16 +334,6 @@ def _safe(at: Progress) -> str:
         if at.saved_step is None
         else f"step {at.saved_step} is safe"
     )
-
-
-def longest(plan: Plan, pad_id: int) -> GlobalBatch:
-    """One micro-batch of rows of the greatest length, every token a label."""
-    ids = tuple(place % 4 for place in range(plan.max_length))
-    row = Row(ids=ids, first_label=1, prompt=(), completion="")
-    rows = [row] * plan.micro_batch
-    numbers = tuple(range(plan.micro_batch))
-    batch = pad(rows, numbers, pad_id=pad_id, pad_to=None)
-    return GlobalBatch(micro=(batch,), totals=totals(rows, None), rows=numbers)
 
 
 def tensors_of(trainer: Trainer) -> dict[str, dict[str, torch.Tensor]]:

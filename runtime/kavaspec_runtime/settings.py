@@ -82,6 +82,7 @@ class Settings:
             raise fail(
                 f"{key} is not decided by this lock",
                 Exit.UNLOCKED,
+                code="KV0503",
                 key=key,
                 hint="run `kavaspec lock` with this version of kavaspec",
             )
@@ -98,6 +99,7 @@ def _wrong(key: str, value: Plain, expected: str) -> KavaError:
     return fail(
         f"{key} is {show(value)}, expected {expected}",
         Exit.BROKEN,
+        code="KV0608",
         key=key,
         hint="the lock was made by hand or is damaged; run `kavaspec lock`",
     )

@@ -142,6 +142,7 @@ def world(made: Path, tmp_path: Path) -> World:
         allow_numerics=False,
         rehearse=False,
         stop_after=None,
+        judge_at_most=None,
         facts={"fact.memory.total_bytes": 2**34},
     )
     return World(root=tmp_path, values=values_for(made), here=here)

@@ -23,7 +23,7 @@ from kavaspec_runtime.settings import Settings
 
 
 def built(world, **changed):
-    return build(Settings.of(world.lock(**changed), "here"), world.here)
+    return build(Settings.of(world.lock(**changed), "here"), world.here, tell=lambda text: None)
 
 
 @pytest.mark.parametrize(

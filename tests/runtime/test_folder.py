@@ -34,6 +34,7 @@ def here(tmp_path) -> Here:
         allow_numerics=False,
         rehearse=False,
         stop_after=None,
+        judge_at_most=None,
         facts={},
     )
 

@@ -31,7 +31,7 @@ lock = Lock(version=1, set={}, facts={}, experiment=blocks,
             targets={"here": Target(facts={}, decisions={})})
 places = {name: Path(told[name]) for name in ("run_folder", "teacher", "student", "data")}
 here = Here(target="here", kx="kx1:a", kn="kn1:b", lock_text="", device_index=0,
-            resume=told["resume"], allow_numerics=False, rehearse=False, stop_after=None, facts={}, **places)
+            resume=told["resume"], allow_numerics=False, rehearse=False, stop_after=None, judge_at_most=None, facts={}, **places)
 with Sink(here.run_folder / "events.jsonl") as sink:
     run(lock, here, sink, lambda: None)
 """

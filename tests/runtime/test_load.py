@@ -90,7 +90,11 @@ def test_random_weights_come_from_the_seed_and_from_nothing_else(made):
 
 
 def test_random_weights_are_not_those_of_the_folder(world):
-    parts = build(Settings.of(world.lock(model__student__init="random"), "here"), world.here)
+    parts = build(
+        Settings.of(world.lock(model__student__init="random"), "here"),
+        world.here,
+        tell=lambda text: None,
+    )
     folder = AutoModelForCausalLM.from_pretrained(world.here.student)
     name = "model.layers.0.mlp.up_proj.weight"
     assert not torch.equal(

@@ -45,7 +45,7 @@ SEED = CONCAT | {
 
 
 def built(world, **changed):
-    return build(Settings.of(world.lock(**changed), "here"), world.here)
+    return build(Settings.of(world.lock(**changed), "here"), world.here, tell=lambda text: None)
 
 
 def row(*ids: int) -> Row:

@@ -64,8 +64,16 @@ def distilled(world, source: str, data: Path | None, **changed):
     return world.run(here=here, **(real(world, source, data) | changed))
 
 
-def test_smollm2_teaches_its_own_first_layers_arithmetic(world):
-    end, events = distilled(world, "builtin:arithmetic", None, train__steps=5)
+def test_smollm2_teaches_its_own_first_layers_arithmetic(world, monkeypatch):
+    import gguf
+
+    read, parse = [], gguf.GGUFReader
+    monkeypatch.setattr(gguf, "GGUFReader", lambda path: read.append(path) or parse(path))
+    end, events = distilled(
+        world, "builtin:arithmetic", None, train__steps=5, model__teacher__source="smollm2.gguf"
+    )
+    assert len(read) == 1  # for tokenizer, config and weights: it takes seconds
+    assert events[1].message == "loading teacher smollm2.gguf (dequantising takes some seconds)"
     steps = [event.metrics for event in events if event.ev == "step"]
     assert end.status == "finished"
     assert steps[-1]["ce"] < steps[0]["ce"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 from pathlib import Path
 
@@ -12,6 +13,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.errors import KavaError
+from kavaspec_runtime import rehearsal, run
+from kavaspec_runtime.build import build, plan_of
+from kavaspec_runtime.rehearsal import longest, undone
+from kavaspec_runtime.settings import Settings
+from kavaspec_runtime.step import take_step
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +54,7 @@ def test_a_run_ends_with_a_student_a_projector_and_a_receipt(world):
     ]
     assert [event.ev for event in events] == [
         "run",
+        "log",
         "step",
         "step",
         "checkpoint",
@@ -132,6 +139,14 @@ def test_log_every_thins_the_steps_but_never_the_digest(world):
     _, events = world.run(logging__every=4)
     assert [event.step for event in of(events, "step")] == [4, 6]
     assert len((world.root / "run" / "digest.jsonl").read_text().splitlines()) == 6
+
+
+def test_a_smoke_run_is_judged_on_few_rows_and_says_so(world):
+    end, events = world.run(here={"stop_after": 2, "judge_at_most": 2}, eval__rows=8)
+    said = "a smoke run is judged on 2 held-out rows and 2 questions only"
+    assert said in [event.message for event in of(events, "log")]
+    full, _ = world.run("full", here={"stop_after": 2}, eval__rows=2, eval__exact_match_rows=2)
+    assert end.result == full.result
 
 
 def test_a_smoke_run_goes_the_whole_road_in_a_few_steps(world):
@@ -272,7 +287,7 @@ def test_a_damaged_checkpoint_is_skipped_by_name_and_the_one_before_it_is_used(w
     file.write_bytes(file.read_bytes()[:-1])
     size = file.stat().st_size
     _, events = world.run("parts", here={"resume": True})
-    assert [event.message for event in of(events, "log")] == [
+    assert [event.message for event in of(events, "log") if event.level == "warning"] == [
         f"checkpoint step-4 is skipped: student.safetensors has {size} bytes, the manifest says {size + 1}"
     ]
     assert of(events, "resume")[0].step == 2
@@ -368,7 +383,7 @@ def test_a_refusal_after_the_start_is_also_an_event(world):
     events = []
     with pytest.raises(KavaError):
         run(world.lock(data__digest="sha256:"), world.at(), events.append, lambda: None)
-    assert [event.ev for event in events] == ["run", "end"]
+    assert [event.ev for event in events] == ["run", "log", "end"]
     assert events[-1].status == "failed"
 
 
@@ -461,27 +476,91 @@ def test_the_last_good_state_can_be_gone_on_from(world, monkeypatch):
 # ---- rehearsal and memory
 
 
-def test_a_rehearsal_is_one_step_at_the_longest_shape_that_changes_nothing(world):
-    world.run("plain")
-    _, events = world.run("rehearsed", here={"rehearse": True})
+def test_a_rehearsal_is_one_step_at_the_longest_shape(world):
+    _, events = world.run(here={"rehearse": True})
     [rehearsal] = of(events, "rehearsal")
     assert (rehearsal.micro_batch, rehearsal.length) == (4, 48)
     assert rehearsal.peak_bytes > 2**20
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"train__precision": "float16"},
+        {"train__optimizer_state_dtype": "bfloat16"},
+        {"train__lora__rank": 2, "train__lora__dropout": 0.5},
+        {"train__gradient_checkpointing": True},
+        {"objective__kv__projector__dropout": 0.5},
+    ],
+    ids=["plain", "scaled", "rounded_moments", "lora", "checkpointing", "dropout"],
+)
+def test_a_rehearsal_changes_no_bit_of_the_run(world, changed):
+    world.run("plain", **changed)
+    world.run("rehearsed", here={"rehearse": True}, **changed)
+    digests = [(world.root / run / "digest.jsonl").read_text() for run in ("plain", "rehearsed")]
+    assert digests[0] == digests[1]
     assert same(weights(world.root / "plain"), weights(world.root / "rehearsed"))
 
 
+def test_models_are_loaded_once_for_rehearsal_and_training(world, monkeypatch):
+    from kavaspec_runtime import load
+
+    loaded = []
+    whole = load.pretrained
+    monkeypatch.setattr(
+        load, "pretrained", lambda *path, **how: loaded.append(how["role"]) or whole(*path, **how)
+    )
+    world.run(here={"rehearse": True})
+    assert loaded == ["student", "teacher"]
+
+
+def test_a_rehearsal_leaves_every_weight_moment_gradient_and_scale(world):
+    settings = Settings.of(world.lock(train__precision="float16"), "here")
+    built = build(settings, world.here, tell=lambda text: None)
+    trainer = built.trainer
+    trainer.weights[0].data.view(-1)[0] = -0.0  # equal to 0.0, but not the same bits
+    before = state_bits(trainer)
+    held = tensor_bytes()
+    with undone(trainer):
+        take_step(trainer, 0, longest(plan_of(settings, world.here), built.feed.pad_id))
+        assert state_bits(trainer) != before
+        assert trainer.optimizer.state
+    assert state_bits(trainer) == before
+    assert not trainer.optimizer.state
+    assert [weight.grad for weight in trainer.weights if weight.grad is not None] == []
+    assert tensor_bytes() == held + 8  # the two numbers that a scaler makes when it is first asked
+
+
+def state_bits(trainer) -> list:
+    models = (trainer.models.student, trainer.models.teacher, trainer.models.projector)
+    tensors = {f"{n}.{name}": value for n, one in enumerate(models) for name, value in one.state_dict().items()}  # fmt: skip
+    bits = {name: value.numpy().tobytes() for name, value in tensors.items()}
+    rates = [group["lr"] for group in trainer.optimizer.param_groups]
+    return [bits, rates, trainer.scaler.state_dict()]
+
+
+def tensor_bytes() -> int:
+    gc.collect()
+    alive = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+    return sum(tensor.untyped_storage().nbytes() for tensor in alive)
+
+
+def test_a_run_says_what_it_loads_before_it_loads_it(world):
+    _, events = world.run()
+    assert [event.ev for event in events[:2]] == ["run", "log"]
+    assert events[1].message == "loading teacher ./teacher and student ./student"
+
+
 def out_of_memory(monkeypatch, at_step: int) -> None:
-    from kavaspec_runtime import run as module
-
-    take = module.take_step
-
     def hungry(trainer, step, batch):
         if step == at_step:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return take(trainer, step, batch)
+        return take_step(trainer, step, batch)
 
-    monkeypatch.setattr(module, "take_step", hungry)
-    monkeypatch.setattr(module, "peak_bytes", lambda device: 3 * 2**30)
+    for module in (rehearsal, run):
+        monkeypatch.setattr(module, "take_step", hungry)
+        monkeypatch.setattr(module, "peak_bytes", lambda device: 3 * 2**30)
     monkeypatch.setattr("kavaspec_runtime.memory.peak_bytes", lambda device: 3 * 2**30)
 
 

@@ -40,7 +40,7 @@ def test_init_writes_a_spec_that_locks(tmp_path: Path):
     again = kavaspec(tmp_path, "init")
     assert (again.code, again.err) == (
         2,
-        "error: there is already a kava.toml\n  nothing was changed\n",
+        "error[KV0004]: there is already a kava.toml\n  nothing was changed\n",
     )
     answer = kavaspec(tmp_path, "lock")
     assert answer.code == 0, answer.err
@@ -75,7 +75,7 @@ def test_a_spec_is_not_run(folder: Path):
     answer = kavaspec(folder, "run", "kava.toml")
     assert answer.code == 5
     assert answer.err == (
-        "error: kava.toml is a spec, not a lock\n"
+        "error[KV0501]: kava.toml is a spec, not a lock\n"
         "  lock it first: kavaspec lock kava.toml; then: kavaspec run kava.lock\n"
     )
 
@@ -174,6 +174,7 @@ def test_a_smoke_run_stops_early_in_a_folder_of_its_own(folder: Path):
     answer = kavaspec(folder, "run", "kava.lock", "--smoke", "2")
     assert answer.code == 0, answer.err
     assert run_folder(answer).name.endswith("-smoke")
+    assert "a smoke run is judged on 8 held-out rows and 0 questions only" in answer.out
 
 
 def test_events_as_json_lines(folder: Path):
@@ -181,6 +182,22 @@ def test_events_as_json_lines(folder: Path):
     assert answer.code == 0, answer.err
     kinds = [json.loads(line)["ev"] for line in answer.out.splitlines()]
     assert (kinds[0], kinds[-1], kinds.count("step")) == ("run", "end", 6)
+
+
+def test_json_of_every_command_says_what_it_is(folder: Path):
+    run = run_folder(kavaspec(folder, "run", "kava.lock", "--run", "named"))
+    said = {
+        words: json.loads(kavaspec(folder, *words.split(), "--json").out)["schema"]
+        for words in (
+            "check",
+            "why train.precision",
+            "lock --dry-run",
+            "facts",
+            "tui",
+            f"tui {run}",
+        )
+    }
+    assert said == {words: f"kavaspec.{words.split()[0]}/1" for words in said}
 
 
 def test_exported_student_loads_as_any_other_model(folder: Path):

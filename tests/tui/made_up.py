@@ -23,7 +23,8 @@ from kavaspec.events import (
     Step,
     to_line,
 )  # fmt: skip
-from kavaspec.explanation import Explanation, Source
+from kavaspec.explanation import Explanation, Flip, Source
+from kavaspec.paste import Paste
 from kavaspec.plain import freeze, toml
 from kavaspec.spec.model import SpecModel
 
@@ -258,8 +259,8 @@ DETAILS: dict[str, dict] = {
         ),
         "sources": (
             Source(name="train.global_batch", value=32, how="spec"),
-            Source(name="fact.memory.total_bytes", value=8_589_934_592, how="measured by memory@1", evidence="cgroup memory.max"),
-            Source(name="fact.memory.batch_table", value=((42949672960, 8), (0, 1)), how="assumed by original_table@1"),
+            Source(name="fact.memory.total_bytes", value=8_589_934_592, how="measured by memory@1", evidence="cgroup memory.max", trust="measured", unit="bytes"),
+            Source(name="fact.memory.batch_table", value=((42949672960, 8), (0, 1)), how="assumed by original_table@1", trust="assumed", weakest=True, unseen="no evidence kept"),
         ),
         "rejected": (
             Rejected(value=16, because="needs 15.2 GiB, more than the 7.2 GiB that may be used"),
@@ -267,6 +268,11 @@ DETAILS: dict[str, dict] = {
         ),
         "provisional": "rests on the original's memory table; `run` confirms it with one step at the longest shape",
         "feeds": ("train.accumulation",),
+        "reaches": ("scheduler.cpus", "scheduler.nodes"),
+        "find_flips": lambda: (
+            Flip(source="fact.memory.total_bytes", op=">=", at=16_106_127_360, to=16, unit="bytes"),
+            Flip(source="train.global_batch", op="==", at=33, to=None, stop="33 is not a multiple of 8"),
+        ),
     },
 }  # fmt: skip
 
@@ -317,6 +323,10 @@ def _explanation(key: str, field) -> Explanation:
         "unit": extra.get("unit", ""),
         "because": because,
         "asked": asked,
-        "override": f"[{key.rpartition('.')[0]}]\n{key.rpartition('.')[2]} = {toml(freeze(value))}",
+        "find_override": lambda: Paste(
+            text=f"[{key.rpartition('.')[0]}]\n{key.rpartition('.')[2]} = {toml(freeze(value))}",
+            at="at the end of kava.toml",
+            lines=range(99, 99),
+        ),
     }
     return Explanation(**(values | DETAILS.get(key, {})))

@@ -488,6 +488,13 @@ async def test_save_writes_the_screen_and_never_over_another_file(tmp_path, monk
     assert (tmp_path / "kavaspec-run.txt").read_text(encoding="utf-8") == text
 
 
+async def test_a_look_that_ends_after_the_user_left_is_no_crash(folder):
+    app = run_app(folder)
+    async with shown(app, NARROW) as pilot:
+        await pilot.press("q")
+    app._tick()
+
+
 async def test_quit_leaves(folder):
     async with shown(run_app(folder), NARROW) as pilot:
         await press(pilot, "q")

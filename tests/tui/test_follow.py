@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kavaspec import events
 from kavaspec_tui import follow, plain
 from kavaspec_tui.follow import Follower
 from kavaspec_tui.live import Live
@@ -157,12 +156,6 @@ def test_an_endless_line_is_passed_over(path, monkeypatch):
     follower = Follower(path)
     assert read_all(follower) == LINES
     assert follower.invalid == 1
-
-
-def test_every_kind_of_event_is_sound():
-    for line in made_up.lines():
-        assert follow.is_sound(line.event)
-    assert not follow.is_sound(events.Heartbeat(step="3"))
 
 
 JSON = st.recursive(

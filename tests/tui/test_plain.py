@@ -104,7 +104,7 @@ def test_the_run_as_json(tmp_path, clock):
     plain.once(made_up.run_folder(tmp_path, made_up.lines(upto=60)), out=out, as_json=True)
     record = json.loads(out.getvalue())
     assert {key: record[key] for key in ("schema", "status", "name", "target", "attempt", "step", "total_steps")} == {
-        "schema": 1, "status": "LIVE", "name": "kava", "target": "here", "attempt": 1, "step": 280, "total_steps": 600,
+        "schema": "kavaspec.tui/1", "status": "LIVE", "name": "kava", "target": "here", "attempt": 1, "step": 280, "total_steps": 600,
     }  # fmt: skip
     assert record["checkpoints"] == [50, 100, 150, 200, 250]
     assert record["metrics"].keys() == {metric.name for metric in made_up.METRICS}
@@ -130,7 +130,9 @@ def test_the_decisions_of_a_lock(golden):
 def test_the_decisions_as_json():
     out = io.StringIO()
     plain.decisions(lock(), {"here": made_up.explanations()}, out=out, as_json=True)
-    found = {one["key"]: one for one in json.loads(out.getvalue())["targets"]["here"]}
+    record = json.loads(out.getvalue())
+    assert record["schema"] == "kavaspec.tui/1"
+    found = {one["key"]: one for one in record["targets"]["here"]}
     assert found["train.precision"] == {
         "key": "train.precision",
         "value": "float32",

@@ -130,7 +130,7 @@ def test_decisions_at_80x24_then_wide(terminal):
     one.press("m", "i", "c", "r", "o", "Enter")
     one.wait_for("train.micro_batch = 8")
     one.resize(140, 40)
-    wide = one.wait_for("told        train.global_batch = 32, spec")
+    wide = one.wait_for("from        train.global_batch = 32, spec")
     side_by_side = next(line for line in wide.splitlines() if "~R train.micro_batch" in line)
     assert "Rows that one process computes at once." in side_by_side
     one.press("q")

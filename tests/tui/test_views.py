@@ -1,5 +1,12 @@
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from kavaspec.explain import explain_all
+from kavaspec.explanation import sections
+from kavaspec.lock.file import read_lock
+from kavaspec.lock.recover import recover_spec
 from kavaspec_tui.live import Live
 from kavaspec_tui.rows import length, text_of
 from kavaspec_tui.screens.run import plan
@@ -7,6 +14,8 @@ from kavaspec_tui.state import State, fold
 from kavaspec_tui.status import Status, status
 from kavaspec_tui.views import decisions, run
 from tests.tui import made_up
+
+EXAMPLE = Path(__file__).parents[2] / "examples/qwen2.5/kava.lock"
 
 
 def state(upto=60.0):
@@ -170,3 +179,36 @@ def test_reading_never_writes(tmp_path):
     before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     Live(folder).read_all()
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_tipping_points_are_looked_for_only_when_a_decision_is_shown():
+    asked = []
+    one = replace(
+        made_up.explanations()["train.micro_batch"], find_flips=lambda: asked.append(1) or ()
+    )
+    decisions.decision_entries({one.key: one}, 80)
+    assert asked == []
+    decisions.explanation_rows(one, 80)
+    assert asked == [1]
+
+
+def test_what_is_not_what_the_rules_give_is_marked_and_said():
+    stale = replace(
+        made_up.explanations()["train.micro_batch"], stale="micro_batch@1 gives 4, not 8"
+    )
+    [_, entry] = decisions.decision_entries({stale.key: stale}, 80)
+    assert text_of(entry.row).startswith("!R train.micro_batch 8 ")
+    rows = [text_of(row) for row in decisions.explanation_rows(stale, 80)]
+    assert "stale       micro_batch@1 gives 4, not 8" in rows
+
+
+@pytest.mark.parametrize("key", ["train.micro_batch", "train.precision", "objective.kv.layer_map"])
+def test_screen_and_command_line_say_the_same(key):
+    """Of a real lock: every row that `why` prints is on the screen."""
+    lock = read_lock(EXAMPLE)
+    told = explain_all(recover_spec(lock), lock, kept={})["a100"][key]
+    shown = " ".join(" ".join(map(text_of, decisions.explanation_rows(told, 100))).split())
+    for section in sections(told):
+        if section.name != "tier":
+            for text in section.texts:
+                assert " ".join(text.split()) in shown

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from kavaspec_tui.series import Sample
+from kavaspec_tui.series import Samples, all_finite
 from kavaspec_tui.units import si
 
 BASELINE_STEPS = 200
@@ -59,54 +59,61 @@ class _Spikes:
         self.residuals = deque(before.residuals, maxlen=BASELINE_STEPS)
         self.spike_step = before.spike_step
 
-    def see(self, loss: float, step: int, t: float) -> Alert | None:
-        """Look at one finite loss."""
-        alert, residual = None, 0.0
-        if self.weight:
-            residual = loss - self.mean / self.weight
-            if residual * self.weight > DISTANCES * self.distance:
-                alert = self._judge(residual, loss, step, t)
-            self.residuals.append(residual)
-        self.mean = KEEP * self.mean + (1 - KEEP) * loss
-        self.distance = KEEP * self.distance + (1 - KEEP) * abs(residual)
-        self.weight = KEEP * self.weight + (1 - KEEP)
-        return alert
+    def see(
+        self, losses: Iterable[float], steps: Sequence[int], times: Sequence[float]
+    ) -> list[Alert]:
+        """Look at losses; what is not finite is passed over."""
+        found: list[Alert] = []
+        mean, distance, weight = self.mean, self.distance, self.weight
+        keep, take, remember = KEEP, 1 - KEEP, self.residuals.append
+        lowest, highest = -math.inf, math.inf
+        for row, loss in enumerate(losses):
+            if not lowest < loss < highest:
+                continue
+            residual = 0.0
+            if weight:
+                residual = loss - mean / weight
+                if residual * weight > DISTANCES * distance:
+                    found += self._judged(residual, loss, steps[row], times[row], mean / weight)
+                remember(residual)
+            mean = keep * mean + take * loss
+            distance = keep * distance + take * (residual if residual > 0.0 else -residual)
+            weight = keep * weight + take
+        self.mean, self.distance, self.weight = mean, distance, weight
+        return found
 
-    def _judge(self, residual: float, loss: float, step: int, t: float) -> Alert | None:
+    def _judged(
+        self, residual: float, loss: float, step: int, t: float, mean: float
+    ) -> list[Alert]:
         if len(self.residuals) < BASELINE_LEAST:
-            return None
+            return []
         middle, sigma = _baseline(self.residuals, loss)
         if residual <= middle + SIGMAS * sigma:
-            return None
+            return []
         again = self.spike_step is not None and step - self.spike_step <= QUIET_STEPS
         self.spike_step = step
         if again:
-            return None
+            return []
         text = (
             f"loss {si(loss)} at step {step} is {(residual - middle) / sigma:.0f} sigma "
-            f"above its running mean {si(self.mean / self.weight)}"
+            f"above its running mean {si(mean)}"
         )
-        return Alert(step=step, t=t, rule="spike", message=text)
+        return [Alert(step=step, t=t, rule="spike", message=text)]
 
 
 def _baseline(residuals: Iterable[float], loss: float) -> tuple[float, float]:
     """Median and robust standard deviation; never zero, so that a constant loss has no spikes."""
-    values = list(residuals)
+    values = sorted(residuals)
     middle = median(values)
-    deviation = 1.4826 * median(abs(value - middle) for value in values)
+    deviation = 1.4826 * median([abs(value - middle) for value in values])
     return middle, max(deviation, 1e-3 * abs(loss), 1e-9)
 
 
-def watch(before: Watch, rows: Iterable[tuple[float, Sample]]) -> tuple[Watch, list[Alert]]:
+def watch(before: Watch, rows: Samples, times: Sequence[float]) -> tuple[Watch, list[Alert]]:
     """Look at steps in order, with the writer's time of each."""
-    spikes, broken, alerts = _Spikes(before), before.broken, list[Alert]()
-    for t, row in rows:
-        now_broken = _broken(row)
-        alerts += [_non_finite(name, row, t) for name in sorted(now_broken - broken)]
-        broken = now_broken
-        loss = row.metrics.get(WATCHED, math.nan)
-        if math.isfinite(loss) and (spike := spikes.see(loss, row.step, t)) is not None:
-            alerts.append(spike)
+    broken, alerts = _non_finite(before.broken, rows, times)
+    spikes = _Spikes(before)
+    alerts += spikes.see(rows.metrics.get(WATCHED, ()), rows.step, times)
     after = Watch(
         mean=spikes.mean,
         distance=spikes.distance,
@@ -115,18 +122,21 @@ def watch(before: Watch, rows: Iterable[tuple[float, Sample]]) -> tuple[Watch, l
         spike_step=spikes.spike_step,
         broken=broken,
     )
-    return after, alerts
+    return after, sorted(alerts, key=lambda alert: alert.step)
 
 
-_NOTHING: frozenset[str] = frozenset()
-
-
-def _broken(row: Sample) -> frozenset[str]:
-    if all(map(math.isfinite, row.metrics.values())):
-        return _NOTHING
-    return frozenset(name for name, value in row.metrics.items() if not math.isfinite(value))
-
-
-def _non_finite(name: str, row: Sample, t: float) -> Alert:
-    text = f"{name} is {si(row.metrics[name])} at step {row.step}"
-    return Alert(step=row.step, t=t, rule="non_finite", message=text)
+def _non_finite(
+    broken: frozenset[str], rows: Samples, times: Sequence[float]
+) -> tuple[frozenset[str], list[Alert]]:
+    """Alerts where a metric begins not to be finite, and those that are not at the end."""
+    spoiled = {name: values for name, values in rows.metrics.items() if not all_finite(values)}
+    if not spoiled:
+        return frozenset(), []
+    alerts = []
+    for row, (step, t) in enumerate(zip(rows.step, times, strict=True)):
+        now = frozenset(name for name, values in spoiled.items() if not math.isfinite(values[row]))
+        for name in sorted(now - broken):
+            text = f"{name} is {si(spoiled[name][row])} at step {step}"
+            alerts.append(Alert(step=step, t=t, rule="non_finite", message=text))
+        broken = now
+    return broken, alerts

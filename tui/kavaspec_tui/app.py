@@ -98,17 +98,23 @@ class Dashboard(App[None]):
             self.install_screen(place, name)
         if self.live is not None:
             self.live.poll()
-            self.set_interval(1 / self._hz, self._tick)
+            self._look_again()
         self.push_screen("run" if self.live is not None else "decisions")
 
     def _tick(self) -> None:
         """Look for news; draw only when there is something to see."""
         assert self.live is not None
         changed = self.live.poll()
-        if self.live.catching_up:
-            self.set_timer(0.01, self._tick)
+        if not self.screen_stack:  # the user left while we read
+            return
         if isinstance(self.screen, RunScreen):
             self.screen.refresh_run(changed=changed)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Soon, where the file holds more than one look takes; keys are answered in between."""
+        assert self.live is not None
+        self.set_timer(0.01 if self.live.catching_up else 1 / self._hz, self._tick)
 
     def action_go(self, place: str) -> None:
         """To another place, closing what lies over this one."""

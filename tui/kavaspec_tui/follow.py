@@ -8,18 +8,20 @@ read again when it is whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from kavaspec.events import Event, Line, Step, from_line
+from kavaspec.events import Line, Unknown, Unreadable, from_line
+from kavaspec_tui.stretch import Stretch, stretch_of
 
 CHUNK_BYTES = 1 << 18
 """Read at once; also the longest line that is believed."""
-LARGEST = 2**63
-YEAR_3000 = 32_503_680_000.0
-"""Counts and times beyond these are damage, not data."""
+NO_STEP = re.compile(rb'"ev":"(?!step")')
+"""Where a line that is no step probably is. Only a hint, so that the steps between are read at once."""
 HEAD_BYTES = 256
 """Start of the file that tells whether it is still the same one."""
 
@@ -28,11 +30,18 @@ HEAD_BYTES = 256
 class News:
     """What one poll brought."""
 
-    lines: tuple[Line, ...] = ()
+    pieces: tuple[Line | Stretch, ...] = ()
+    """In the order of the file."""
     restarted: bool = False
     """The file is another one than before: forget everything that it said."""
     more: bool = False
     """There was more to read than one poll takes."""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Every line as an event of its own."""
+        parts = ((one,) if isinstance(one, Line) else one.lines() for one in self.pieces)
+        return tuple(chain.from_iterable(parts))
 
 
 class Follower:
@@ -73,7 +82,8 @@ class Follower:
             self._head = self._start_of(file, HEAD_BYTES)
         file.seek(self.offset)
         chunk = file.read(CHUNK_BYTES)
-        return News(lines=self._lines(chunk), restarted=restarted, more=len(chunk) == CHUNK_BYTES)
+        pieces = tuple(self._pieces(chunk))
+        return News(pieces=pieces, restarted=restarted, more=len(chunk) == CHUNK_BYTES)
 
     def _is_another(self, file: BinaryIO, identity: tuple[int, int], size: int) -> bool:
         if self._identity is None:
@@ -90,66 +100,40 @@ class Follower:
         self.offset = self.invalid = self.unknown = 0
         self._head, self._skipping = b"", False
 
-    def _lines(self, chunk: bytes) -> tuple[Line, ...]:
+    def _pieces(self, chunk: bytes) -> Iterator[Line | Stretch]:
+        """What the whole lines of a chunk say; steps in a row together."""
         end = chunk.rfind(b"\n") + 1
         if end == 0 and len(chunk) == CHUNK_BYTES:  # one endless line: pass over it
             self.invalid += not self._skipping
-            self._skipping, end = True, len(chunk)
-            self.offset += end
-            return ()
+            self._skipping = True
+            self.offset += len(chunk)
+            return
         self.offset += end
-        texts = chunk[:end].split(b"\n")[:-1]
-        if texts and self._skipping:
-            texts, self._skipping = texts[1:], False
-        return tuple(line for text in texts if (line := self._line(text)) is not None)
+        start = chunk.find(b"\n", 0, end) + 1 if self._skipping else 0
+        self._skipping = self._skipping and end == 0
+        for other in NO_STEP.finditer(chunk, start, end):
+            if other.start() < start:  # two of them in one line
+                continue
+            begin = chunk.rfind(b"\n", start, other.start()) + 1 or start
+            yield from self._steps(chunk[start:begin])
+            start = chunk.find(b"\n", other.start(), end) + 1
+            yield from self._one_by_one(chunk[begin:start])
+        yield from self._steps(chunk[start:end])
+
+    def _steps(self, text: bytes) -> Iterator[Line | Stretch]:
+        stretch = stretch_of(text)
+        return self._one_by_one(text) if stretch is None else iter((stretch,))
+
+    def _one_by_one(self, text: bytes) -> Iterator[Line]:
+        lines = map(self._line, text.split(b"\n"))
+        return (line for line in lines if line is not None)
 
     def _line(self, text: bytes) -> Line | None:
         if not text.strip():
             return None
-        try:
-            line = from_line(text.decode())
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            self.invalid += 1
-            return None
-        if line is None:
-            self.unknown += 1
-        elif not (0.0 <= line.t < YEAR_3000 and is_sound(line.event)):
-            self.invalid += 1
-            return None
-        return line
-
-
-def is_sound(event: Event) -> bool:
-    """Whether every field has the type that it was declared with, and a size that can be drawn."""
-    if isinstance(event, Step):
-        return _is_sound_step(event)
-    return all(_fits(getattr(event, item.name), str(item.type)) for item in fields(event))
-
-
-def _is_sound_step(event: Step) -> bool:
-    """`is_sound` for the kind of which there are a million."""
-    return (
-        type(event.step) is int
-        and type(event.tokens) is int
-        and 0 <= event.step < LARGEST
-        and 0 <= event.tokens < LARGEST
-        and isinstance(event.metrics, dict)
-        and all(map(_is_number, event.metrics.values()))
-    )
-
-
-def _fits(value: Any, declared: str) -> bool:
-    if declared.startswith("Mapping"):
-        return isinstance(value, Mapping) and all(map(_is_number, value.values()))
-    if declared.startswith("tuple"):
-        words = (word for one in value for word in (one.name, one.unit, one.better))
-        return all(isinstance(word, str) for word in words)
-    if declared.startswith(("Literal", "str")):
-        return isinstance(value, str)
-    if declared == "int":
-        return type(value) is int and 0 <= value < LARGEST
-    return declared != "float" or _is_number(value)
-
-
-def _is_number(value: Any) -> bool:
-    return type(value) is float or (type(value) is int and -LARGEST < value < LARGEST)
+        found = from_line(text)
+        if isinstance(found, Line):
+            return found
+        self.unknown += isinstance(found, Unknown)
+        self.invalid += isinstance(found, Unreadable)
+        return None

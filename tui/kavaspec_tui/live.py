@@ -27,17 +27,17 @@ class Live:
         self._clock_lead_s = 0.0
         self._watched = False
 
-    def poll(self, budget_s: float = 0.03) -> bool:
+    def poll(self, budget_s: float = 0.1) -> bool:
         """Read news for at most about `budget_s`; whether there was any."""
         stop, changed = time.monotonic() + budget_s, False
         while True:
             news = self.follower.poll()
             if news.restarted:
                 self.state = State()
-            self.state = fold(self.state, news.lines)
-            self._see_clock(bool(news.lines) and not news.more and not self.catching_up)
+            self.state = fold(self.state, news.pieces)
+            self._see_clock(bool(news.pieces) and not news.more and not self.catching_up)
             self.catching_up = news.more
-            changed |= bool(news.lines) or news.restarted
+            changed |= bool(news.pieces) or news.restarted
             if not news.more or time.monotonic() >= stop:
                 return changed
 

@@ -24,7 +24,7 @@ from kavaspec_tui.status import Status
 from kavaspec_tui.views import decisions as decision_views
 from kavaspec_tui.views import run as run_views
 
-SCHEMA = 1
+SCHEMA = "kavaspec.tui/1"
 WIDTH = 100
 POLL_S = 1.0
 QUIET = 10

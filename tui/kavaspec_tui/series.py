@@ -16,7 +16,8 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate, groupby
+from itertools import accumulate
+from operator import le
 from typing import Literal, TypeAlias
 
 BLOCK = 64
@@ -36,6 +37,36 @@ class Sample:
     metrics: Mapping[str, float]
 
 
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Many of them as columns: rising steps with the same metrics, at least one."""
+
+    step: Sequence[int]
+    tokens: Sequence[int]
+    elapsed_s: Sequence[float]
+    metrics: Mapping[str, array[float]]
+
+
+def columns_of(rows: Iterable[Sample]) -> list[Samples]:
+    """Rows as columns: in one piece as long as steps rise and metrics stay the same."""
+    pieces: list[list[Sample]] = []
+    for row in rows:
+        last = pieces[-1][-1] if pieces else None
+        if last and row.step > last.step and row.metrics.keys() == last.metrics.keys():
+            pieces[-1].append(row)
+        else:
+            pieces.append([row])
+    return [
+        Samples(
+            [row.step for row in piece],
+            [row.tokens for row in piece],
+            [row.elapsed_s for row in piece],
+            {name: array("d", [row.metrics[name] for row in piece]) for name in piece[0].metrics},
+        )
+        for piece in pieces
+    ]
+
+
 class Column:
     """Numbers in order. Not a number and the infinities are holes: kept as NaN, drawn as gaps."""
 
@@ -50,22 +81,18 @@ class Column:
         self.extend(values)
 
     def extend(self, values: Iterable[float]) -> None:
-        """Append, and bring the blocks up to date."""
-        new = array("d", values)
-        holes = sum(not finite for finite in map(math.isfinite, new))
-        if holes:
+        """Append."""
+        new = values if isinstance(values, array) else array("d", values)
+        if not all_finite(new):
             new = array("d", [value if math.isfinite(value) else NAN for value in new])
-            self.holes += holes
+            self.holes += sum(map(math.isnan, new))
         self.values.extend(new)
-        while len(self.values) >= BLOCK * (len(self._low) + 1):
-            start = BLOCK * len(self._low)
-            block = self._finite(start, start + BLOCK)
-            self._low.append(min(block, default=math.inf))
-            self._high.append(max(block, default=-math.inf))
 
     def extent(self, start: int, stop: int) -> Extent | None:
         """Smallest and largest finite value of `values[start:stop]`."""
         first, last = -(-start // BLOCK), stop // BLOCK
+        if last > len(self._low):
+            self._look_at_blocks()
         if first >= last:
             part = self._finite(start, stop)
             return (min(part), max(part)) if part else None
@@ -74,9 +101,21 @@ class Column:
         high = max([max(part) for part in (*edges, self._high[first:last]) if part])
         return (low, high) if low <= high else None
 
-    def _finite(self, start: int, stop: int) -> array[float]:
-        part = self.values[start:stop]
-        return array("d", [v for v in part if not math.isnan(v)]) if self.holes else part
+    def _look_at_blocks(self) -> None:
+        """Only for columns that somebody wants to see."""
+        for start in range(BLOCK * len(self._low), len(self.values) - BLOCK + 1, BLOCK):
+            block = self._finite(start, start + BLOCK)
+            self._low.append(min(block, default=math.inf))
+            self._high.append(max(block, default=-math.inf))
+
+    def _finite(self, start: int, stop: int) -> list[float]:
+        part = self.values[start:stop].tolist()
+        return [value for value in part if not math.isnan(value)] if self.holes else part
+
+
+def all_finite(values: Sequence[float]) -> bool:
+    """Whether none is NaN or infinite. A finite sum proves it; a sum that is not may only be large."""
+    return math.isfinite(sum(values)) or all(map(math.isfinite, values))
 
 
 @dataclass(slots=True)
@@ -87,11 +126,11 @@ class Marks:
     tokens: array[float] = field(default_factory=lambda: array("d"))
     time: array[float] = field(default_factory=lambda: array("d"))
 
-    def extend(self, rows: Sequence[Sample]) -> None:
+    def extend(self, rows: Samples) -> None:
         """Append rows; a clock or counter that goes back stands still instead."""
-        self.step.extend([row.step for row in rows])
-        _extend_rising(self.tokens, [row.tokens for row in rows])
-        _extend_rising(self.time, [row.elapsed_s for row in rows])
+        self.step.extend(array("d", rows.step))
+        _extend_rising(self.tokens, array("d", rows.tokens))
+        _extend_rising(self.time, array("d", rows.elapsed_s))
 
     def head(self, rows: int) -> Marks:
         """A copy of the first rows."""
@@ -102,9 +141,10 @@ class Marks:
         return {"step": self.step, "tokens": self.tokens, "time": self.time}[axis]
 
 
-def _extend_rising(column: array[float], values: list[float] | list[int]) -> None:
-    before = column[-1:].tolist()
-    column.extend(list(accumulate(before + values, max))[len(before) :])
+def _extend_rising(column: array[float], values: array[float]) -> None:
+    joined = column[-1:] + values
+    rising = all(map(le, joined, joined[1:]))
+    column.extend(values if rising else array("d", accumulate(joined, max))[-len(values) :])
 
 
 class Smooth:
@@ -182,16 +222,11 @@ class Columns:
         self.marks = Marks()
         self.metrics: dict[str, Metric] = {}
 
-    def extend(self, rows: Iterable[Sample]) -> None:
-        """Append rows of rising steps."""
-        for _, alike in groupby(rows, key=lambda row: row.metrics.keys()):
-            self._extend(list(alike))
-
-    def _extend(self, rows: Sequence[Sample]) -> None:
-        """Append rows with the same metrics. One that skipped rows has marks of its own from then on."""
+    def extend(self, rows: Samples) -> None:
+        """Append rows. A metric that skipped some has marks of its own from then on."""
         before = len(self.marks.step)
         self.marks.extend(rows)
-        for name in rows[0].metrics:
+        for name, values in rows.metrics.items():
             metric = self.metrics.get(name)
             if metric is None:
                 metric = self.metrics[name] = Metric(Marks() if before else self.marks, Column())
@@ -199,7 +234,7 @@ class Columns:
                 metric.marks = self.marks.head(len(metric.column.values))
             if metric.marks is not self.marks:
                 metric.marks.extend(rows)
-            metric.column.extend([row.metrics[name] for row in rows])
+            metric.column.extend(values)
 
     def head(self, rows: int) -> Columns:
         """A copy of the first rows."""
@@ -232,16 +267,21 @@ class Curve:
     def add(self, more: Iterable[Sample]) -> Curve:
         """The same rows and `more`; where `more` goes back to an earlier step, it replaces."""
         curve = self
-        for rising in _rising(more):
-            last = curve.columns.marks.step[curve.rows - 1] if curve.rows else -math.inf
-            if rising[0].step <= last:
-                curve = curve.before(rising[0].step)
-            columns = curve.columns
-            if len(columns.marks.step) != curve.rows:
-                columns = columns.head(curve.rows)
-            columns.extend(rising)
-            curve = Curve(columns, curve.rows + len(rising))
+        for rows in columns_of(more):
+            curve = curve.append(rows)
         return curve
+
+    def append(self, rows: Samples) -> Curve:
+        """The same as `add`, from columns."""
+        curve = self
+        last = curve.columns.marks.step[curve.rows - 1] if curve.rows else -math.inf
+        if rows.step[0] <= last:
+            curve = curve.before(rows.step[0])
+        columns = curve.columns
+        if len(columns.marks.step) != curve.rows:
+            columns = columns.head(curve.rows)
+        columns.extend(rows)
+        return Curve(columns, curve.rows + len(rows.step))
 
     def before(self, step: int) -> Curve:
         """Only the rows of earlier steps."""
@@ -273,14 +313,3 @@ class Curve:
     def steps(self) -> Sequence[float]:
         """The step of every row."""
         return self.columns.marks.step[: self.rows]
-
-
-def _rising(rows: Iterable[Sample]) -> list[list[Sample]]:
-    """The rows in stretches in which the step rises."""
-    stretches: list[list[Sample]] = []
-    for row in rows:
-        if stretches and row.step > stretches[-1][-1].step:
-            stretches[-1].append(row)
-        else:
-            stretches.append([row])
-    return stretches

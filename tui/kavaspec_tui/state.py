@@ -1,7 +1,7 @@
 """What is known about a run, made from its events by a pure function.
 
-    reduce(state, line) -> state        one event
-    fold(state, lines)  -> state        many, the same result, faster
+    reduce(state, line)  -> state        one event
+    fold(state, pieces)  -> state        many, the same result, faster
 
 Steps go back when a run resumes from a checkpoint; the newest attempt wins. For speed, `Curve` and
 `Appended` share their storage between states; each state still sees only its own part of it.
@@ -18,7 +18,8 @@ from kavaspec_tui.alerts import Alert, Watch, watch
 from kavaspec_tui.appended import Appended, appended
 from kavaspec_tui.chart import Mark
 from kavaspec_tui.pace import Pace, pace_of
-from kavaspec_tui.series import Curve, Sample
+from kavaspec_tui.series import Curve, Sample, Samples
+from kavaspec_tui.stretch import Stretch, stretches
 from kavaspec_tui.units import seconds, si, size
 
 
@@ -109,9 +110,9 @@ def reduce(state: State, line: Line) -> State:
     event = line.event
     if isinstance(event, events.Run):
         return _run(state, event, line)
-    state = _seen(state, line.t)
     if isinstance(event, events.Step):
-        return _steps(state, [(line.t, event)])
+        return _steps(state, [line])
+    state = _seen(state, line.t)
     if isinstance(event, events.End):
         return _end(state, event, line)
     if isinstance(event, events.Checkpoint):
@@ -127,23 +128,17 @@ def reduce(state: State, line: Line) -> State:
     return state  # a heartbeat only says that the process lives
 
 
-def fold(state: State, lines: Iterable[Line]) -> State:
-    """The state after many events. Rising steps in a row are taken together."""
-    steps: list[tuple[float, events.Step]] = []
-    for line in lines:
-        event = line.event
-        if not isinstance(event, events.Step):
-            state = reduce(_flush(state, steps), line)
-            steps = []
-        elif steps and event.step <= steps[-1][1].step:
-            state, steps = _flush(state, steps), [(line.t, event)]
+def fold(state: State, pieces: Iterable[Line | Stretch]) -> State:
+    """The state after many events, one by one or as stretches of steps."""
+    steps: list[Line] = []
+    for piece in pieces:
+        if isinstance(piece, Stretch):
+            state, steps = _stretch(_steps(state, steps), piece), []
+        elif isinstance(piece.event, events.Step):
+            steps.append(piece)
         else:
-            steps.append((line.t, event))
-    return _flush(state, steps)
-
-
-def _flush(state: State, steps: Sequence[tuple[float, events.Step]]) -> State:
-    return _steps(_seen(state, max(t for t, _ in steps)), steps) if steps else state
+            state, steps = reduce(_steps(state, steps), piece), []
+    return _steps(state, steps)
 
 
 def _seen(state: State, t: float) -> State:
@@ -151,20 +146,27 @@ def _seen(state: State, t: float) -> State:
     return replace(state, first_t=first, last_t=max(t, state.last_t or t))
 
 
-def _steps(state: State, steps: Sequence[tuple[float, events.Step]]) -> State:
+def _steps(state: State, lines: Sequence[Line]) -> State:
+    for stretch in stretches(lines):
+        state = _stretch(state, stretch)
+    return state
+
+
+def _stretch(state: State, new: Stretch) -> State:
     """Steps in rising order. One that was already done means that the newer attempt wins."""
-    if steps[0][1].step <= state.step:
-        state = _cut(state, steps[0][1].step - 1)
+    state = _seen(_seen(state, new.t[0]), max(new.t))
+    if new.step[0] <= state.step:
+        state = _cut(state, new.step[0] - 1)
     start = (state.first_t or 0.0) + state.idle_s
-    rows = [(t, Sample(s.step, s.tokens, max(t - start, 0.0), s.metrics)) for t, s in steps]
-    watching, found = watch(state.watch, rows)
-    newest_t, newest = steps[-1]
+    elapsed = [t - start if t > start else 0.0 for t in new.t]
+    rows = Samples(new.step, new.tokens, elapsed, new.metrics)
+    watching, found = watch(state.watch, rows, new.t)
     state = replace(
         state,
-        curve=state.curve.add(row for _, row in rows),
-        step=newest.step,
-        tokens=newest.tokens,
-        step_t=newest_t,
+        curve=state.curve.append(rows),
+        step=new.step[-1],
+        tokens=new.tokens[-1],
+        step_t=new.t[-1],
         watch=watching,
         end=None,
     )

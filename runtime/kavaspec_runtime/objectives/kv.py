@@ -216,6 +216,7 @@ class KeyValue(Objective):
             raise fail(
                 f"the {role} leaves keys and values of {len(here)} layers, the lock compares layer {max(layers)}",
                 Exit.DRIFT,
+                code="KV0406",
                 key="objective.kv.layers" if role == "student" else "objective.kv.layer_map",
                 hint="lock again with this model",
             )
@@ -224,6 +225,7 @@ class KeyValue(Objective):
             raise fail(
                 f"the {role}'s KV width is {show(found)} as loaded, {show(locked)} in the lock",
                 Exit.DRIFT,
+                code="KV0406",
                 key=f"objective.kv.{role}_dim",
                 hint=f"this is not the {role} that was locked; check model.{role}.source, or lock again",
             )

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from kavaspec.decision import Term
-from kavaspec.explanation import Explanation, Explanations, Source, headline
+from kavaspec.explanation import Explanation, Explanations, Source, Tone, headline, sections
 from kavaspec.lock.model import Lock
 from kavaspec.plain import Plain, show
 from kavaspec_tui.rows import Role, Row, clean, fit, wrap
-from kavaspec_tui.units import size
 
 TIERS = {
     "experiment": "the scientific claim",
@@ -106,7 +104,8 @@ def decision_entries(
             text = f"{TIERS.get(tier, '')} · {len(kept)}".lstrip(" ·")
             entries.append(Entry(row=[(f" {tier} ", "title"), (text, "faint")], key=None))
         for one in kept:
-            row = decision_row(one, widths, warned=one.key in (warned or {}))
+            marked = one.key in (warned or {}) or one.stale is not None
+            row = decision_row(one, widths, warned=marked)
             entries.append(Entry(row=row, key=one.key))
     return entries
 
@@ -164,37 +163,21 @@ def short_value(value: Plain, width: int) -> str:
 
 def explanation_rows(one: Explanation, width: int, *, warning: str | None = None) -> list[Row]:
     """Everything worth knowing about a decision, the winner first and the losers last."""
-    rows = wrap(headline(one) + _as_size(one.key, one.value), width, role="title")
+    rows = wrap(headline(one), width, role="title")
     about = f"{one.tier} · {one.by}" + (f" · {one.unit}" if one.unit else "")
     rows += wrap(about, width, role="rule")
     rows += [*(wrap(one.meaning, width, role="faint") if one.meaning else []), []]
-    for text, role in ((warning, "bad"), (one.provisional, "warn")):
-        if text:
-            word = "warning" if role == "bad" else "provisional"
-            rows += _section(word, [text], width, role="bad" if role == "bad" else "warn")
-    rows += _section("because", [one.because], width, role="text")
-    rows += _terms(one.terms, width)
-    rows += _section("told", [source_text(s) for s in one.sources], width)
-    rows += _section("not", [f"{show(r.value)}: {r.because}" for r in one.rejected], width)
-    rows += _section("valid while", list(one.guard), width)
-    rows += _section("feeds", list(one.feeds), width)
+    if warning:
+        rows += _section("warning", [warning], width, role="bad")
+    for part in sections(one):
+        if part.name != "tier":  # said above
+            role = "key" if part.name == "override" else _TONES[part.tone]
+            rows += _section(part.name, part.texts, width, role=role)
     rows += _section("asked", [one.asked] if one.asked else [], width)
-    rows += _section("override", one.override.splitlines(), width, role="key")
     return rows[:-1] if rows and rows[-1] == [] else rows
 
 
-def source_text(source: Source) -> str:
-    """`fact.gpu.name = NVIDIA A100, measured by nvidia@1 (NVML)`."""
-    evidence = f" ({source.evidence})" if source.evidence else ""
-    return f"{source.name} = {show(source.value)}{_as_size(source.name, source.value)}, {source.how}{evidence}"
-
-
-def _as_size(name: str, value: Plain) -> str:
-    """` (8 GiB)` after a number of bytes."""
-    if not isinstance(value, int) or not name.endswith("bytes") or value < 1024:
-        return ""
-    return f" ({size(value)})"
-
+_TONES: dict[Tone, Role] = {"plain": "text", "warn": "warn", "bad": "bad"}
 
 LABELS = 12
 
@@ -214,11 +197,6 @@ def _section(name: str, texts: Sequence[str], width: int, role: Role = "text") -
         *rows[0][1:],
     ]
     return [*rows, []]
-
-
-def _terms(terms: Sequence[Term], width: int) -> list[Row]:
-    lines = [f"{term.name} = {term.formula} = {show(term.value)}" for term in terms]
-    return _section("arithmetic", lines, width)
 
 
 def summary(explanations: Mapping[str, Explanation]) -> str:
