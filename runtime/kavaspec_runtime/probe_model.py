@@ -102,9 +102,7 @@ def refusal(error: Exception) -> Refusal:
             f"transformers {transformers.__version__} does not know the architecture {unknown[1]}",
             hint="update transformers, or use another model",
         )
-    return Refusal(
-        f"its config cannot be read: {first}", hint="download or copy the model again"
-    )
+    return Refusal(f"its config cannot be read: {first}", hint="download or copy the model again")
 
 
 @lru_cache(maxsize=8)

@@ -77,8 +77,7 @@ def some(names: list[str]) -> st.SearchStrategy[dict[str, object]]:
 def specs(draw: st.DrawFn) -> tuple[str, dict[str, object]]:
     """The text of a spec, and what `--set` lays over it."""
     lines = [f"{key} = {toml(value)}" for key, value in draw(some(EXPERIMENT + OTHER)).items()]
-    for source in SOURCES:
-        lines.append(f'{source} = "{source}"')
+    lines += [f'{source} = "{source}"' for source in SOURCES]
     draw(st.randoms()).shuffle(lines)
     for name in draw(st.lists(st.sampled_from(["a", "b", "gpu.x"]), max_size=2, unique=True)):
         lines.append(f'[targets."{name}"]')

@@ -103,8 +103,10 @@ def test_a_single_file_has_no_other_split(tmp_path):
     assert refusal("gsm.jsonl", file, "test") == (
         8,
         f"{file} is one file, so it has one split, train; there is no test",
-        'hold some of its rows out: data.split = "train[:-100]" and '
-        'data.eval_split = "train[-100:]"; or name a folder with train.jsonl and test.jsonl',
+        (
+            'hold some of its rows out: data.split = "train[:-100]" and '
+            'data.eval_split = "train[-100:]"; or name a folder with train.jsonl and test.jsonl'
+        ),
     )
 
 
@@ -114,8 +116,10 @@ def test_a_csv_file_is_told_what_is_read(tmp_path):
     told = (
         8,
         f"{file} is a .csv file; data is read from .jsonl and .parquet files, or a folder of them",
-        "write each row as one line of JSON: python -c \"import csv, json; [print(json.dumps(row)) "
-        "for row in csv.DictReader(open('rows.csv'))]\" > rows.jsonl",
+        (
+            'write each row as one line of JSON: python -c "import csv, json; [print(json.dumps(row)) '
+            "for row in csv.DictReader(open('rows.csv'))]\" > rows.jsonl"
+        ),
     )
     assert refusal("rows.csv", file, "train") == told
     file.rename(tmp_path / "train.csv")
