@@ -24,7 +24,8 @@ def command(
         Path | None, typer.Option("-o", "--output", help="The lock; SPEC with .lock by default.")
     ] = None,
     target: Annotated[
-        list[str] | None, typer.Option(help="Only this target anew, the others as locked; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Only this target anew, the others as locked; may be repeated."),
     ] = None,
     set: Annotated[
         list[str] | None, typer.Option(help="KEY=VALUE laid over the spec, kept in the lock.")

@@ -49,8 +49,10 @@ def test_what_changed_stands_first_and_what_follows_is_indented_under_it(
         "  train.steps         1000 -> 2000  kava.toml:35:1  kava.toml changed it",
         "    checkpoint.every  100 -> 200                    follows train.steps",
         "  105 of 107 decisions are as they were",
-        "target cpu: experiment kx1:5880820d, numerics kn1:00e6be8f (provisional); "
-        "would become experiment kx1:091fd2eb",
+        (
+            "target cpu: experiment kx1:5880820d, numerics kn1:00e6be8f (provisional); "
+            "would become experiment kx1:091fd2eb"
+        ),
         "fix: kavaspec lock",
     ]
 
