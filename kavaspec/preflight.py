@@ -156,6 +156,9 @@ def _refuse_provisional(lock: Lock) -> None:
     if open_keys:
         message = f"the experiment is still provisional: {', '.join(open_keys)}"
         hint = "run `kavaspec lock` where the models and data are, then run again"
+        init = lock.experiment.get("model.student.init")
+        if "model.student.digest" in open_keys and init is not None and init.value == "pretrained":
+            hint += '; for a student without weights write model.student.init = "random"'
         raise fail(message, Exit.UNLOCKED, code="KV0502", hint=hint)
 
 
@@ -299,11 +302,13 @@ def _run_folder(
     row = Row(
         what="paths.output",
         lock=", ".join(tried),
-        here="none of them can be written",
+        here="no such folder that can be written",
         ok=False,
         exit=Exit.ENVIRONMENT,
         code="KV0404",
-        hint="set KAVA_OUTPUT_PATH to a folder that you may write to",
+        hint="set KAVA_OUTPUT_PATH to a folder that you may write to"
+        if any(place.startswith("$KAVA_OUTPUT_PATH") for place in tried)
+        else "name a folder that you may write to in paths.output and lock again",
     )
     return None, row
 

@@ -590,7 +590,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
         code="KV0403", hint="free some memory, or run where there is more",
     ),
     "KV0404": _row(
-        what="paths.output", lock="$KAVA_OUTPUT_PATH, ./runs", here="none of them can be written",
+        what="paths.output", lock="$KAVA_OUTPUT_PATH, ./runs", here="no such folder that can be written",
         code="KV0404", exit=Exit.ENVIRONMENT, hint="set KAVA_OUTPUT_PATH to a folder that you may write to",
     ),
     "KV0405": raised(_other_data),

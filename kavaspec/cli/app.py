@@ -105,10 +105,28 @@ def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
             code="KV0002",
             hint="name a file with -o",
         )
-    if path.exists() and b"lock_version" not in path.read_bytes():
+    if path.exists() and not _may_be_replaced(path):
         hint = "choose another name with -o; nothing was changed"
         raise fail(f"{path} exists and is not a lock", Exit.USAGE, code="KV0004", hint=hint)
     return spec, path
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """A lock, the rest of one, or nothing at all.
+
+    Raises:
+        KavaError: exit 8 when the file cannot be read.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise fail(
+            f"{path} cannot be read: {error.strerror}",
+            Exit.ENVIRONMENT,
+            code="KV0001",
+            hint="check its permissions",
+        ) from None
+    return not text.strip() or b"lock_version" in text or text.startswith(b"# kava.lock:")
 
 
 def _report(error: KavaError, *, as_json: bool) -> int:

@@ -140,6 +140,8 @@ def _print(
     count = len(lock.experiment) + sum(len(target.decisions) for target in lock.targets.values())
     if found.fresh:
         at.out.line(at.out(f"{path} is fresh: {count} decisions derived again, all equal", "green"))
+        for key, value in lock.set.items():
+            at.out.line(f"  with --set {key}={toml(value)}")
         for line in newer_lines(found.newer):
             at.out.line(line)
         for name, it in names.items():

@@ -32,7 +32,7 @@ from kavaspec.lock.file import read_lock
 from kavaspec.lock.model import Lock
 from kavaspec.lock.recover import recover_spec
 from kavaspec.lock.stale import compare
-from kavaspec.spec.load import load_spec
+from kavaspec.spec.load import applicable_keys, load_spec
 from kavaspec.spec.schema import keys
 from kavaspec.spec.spec import Spec
 from kavaspec.what_if import read_suppositions, what_if
@@ -66,7 +66,7 @@ def command(
     _one_question(key, other=other, supposed=supposed, uses_of=uses_of)
     supposition = read_suppositions(supposed or ())
     locked = read_lock(lock)
-    name = _target(locked, target)
+    name = _target(locked, target, shared=key in locked.experiment and not supposed)
     locked = one_lock(locked, name)
     behind = spec_behind(locked, spec or lock.with_suffix(".toml"), asked=spec is not None)
     kept = kept_facts(behind, [name]).get(name, {})
@@ -294,8 +294,10 @@ def _refuse_unknown(asked: Question) -> None:
     if not name or name in case.blocks or kind_of(name) is not None or _names_in(case, name):
         return
     if name in keys():
-        kind = case.lock.values(case.target).get("objective.kind")
+        kind = str(case.lock.values(case.target).get("objective.kind"))
         hint = f'it does not apply with objective.kind = "{kind}"'
+        if name in applicable_keys(kind):
+            hint = "its block is missing: derive the lock again with `kavaspec lock`"
         raise fail(
             f"{name} is not decided in {asked.lock}", Exit.USAGE, code="KV0009", key=name, hint=hint
         )
@@ -344,9 +346,10 @@ def _refuse_unknown_keys(lock: Lock) -> None:
         raise fail(message, Exit.BROKEN, code="KV0607", key=strange[0], hint=hint)
 
 
-def _target(lock: Lock, name: str | None) -> str:
+def _target(lock: Lock, name: str | None, *, shared: bool) -> str:
+    """The target that was named, or any when there is one, or when all `shared` the key."""
     known = ", ".join(lock.targets)
-    if name is None and len(lock.targets) == 1:
+    if name is None and (len(lock.targets) == 1 or shared):
         return next(iter(lock.targets))
     if name is None:
         raise fail(

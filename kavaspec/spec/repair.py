@@ -47,6 +47,16 @@ def nearest_word(word: str, words: Iterable[str]) -> tuple[str, bool] | None:
     return (near[0], len(near) == 1) if near else None
 
 
+_SHORT = {
+    "bf16": "bfloat16",
+    "fp16": "float16",
+    "half": "float16",
+    "fp32": "float32",
+    "full": "float32",
+}
+"""Other names of dtypes, as people write them."""
+
+
 def repair_of(key: Key, value: Any) -> tuple[str | None, str | None]:
     """For a value that the key does not accept: a hint, and what to write where only one can be meant."""
     if isinstance(value, str):
@@ -95,6 +105,11 @@ def _repair_of_text(key: Key, text: str) -> tuple[str | None, str | None]:
     if literal is not None and accepts(key, literal):
         return "remove the quotes", _as_written(text.strip(), literal)
     words = (*choices(key.field), *((AUTO,) if key.auto else ()))
+    if text.casefold() == "gpu" and "cuda" in words:
+        return 'write "cuda", "rocm" or "mps"; "auto" takes the one that is here', None
+    meant = _SHORT.get(text.casefold())
+    if meant in words:
+        return f'did you mean "{meant}"?', toml(meant)
     near = nearest_word(text, words)
     if near is None:
         return None, None

@@ -229,5 +229,5 @@ def _not_saved(folder: Path, step: int, error: OSError | SafetensorError) -> Kav
         Exit.ENVIRONMENT,
         code="KV0803",
         key="paths.output",
-        hint="make room or choose another paths.output, then `kavaspec run --resume`",
+        hint="make room or choose another paths.output, then `kavaspec run LOCK --resume`",
     )

@@ -98,7 +98,7 @@ def _refuse_others(here: Here) -> None:
             f"{folder} holds an unfinished run of this lock",
             Exit.ENVIRONMENT,
             code="KV0807",
-            hint="go on with `kavaspec run --resume`, or start another with `--run NAME`",
+            hint="go on with `kavaspec run LOCK --resume`, or start another with `--run NAME`",
         )
 
 
@@ -136,7 +136,7 @@ def _mismatch(here: Here, known: Mapping[str, object]) -> KavaError | None:
             f"{here.run_folder} holds a run with other numerics: {known.get('kn')}, this lock is {here.kn}",
             Exit.ENVIRONMENT,
             code="KV0806",
-            hint="start with `--run NAME`, or go on with `kavaspec run --resume --allow numerics`",
+            hint="start with `--run NAME`, or go on with `kavaspec run LOCK --resume --allow numerics`",
         )
     return None
 

@@ -317,7 +317,7 @@ class Attempt:
             Exit.ENVIRONMENT,
             code="KV0803",
             key="paths.output",
-            hint="make room or choose another paths.output, then `kavaspec run --resume`",
+            hint="make room or choose another paths.output, then `kavaspec run LOCK --resume`",
         )
 
     def _not_finite(self, error: NotFiniteError, at: Progress) -> str:

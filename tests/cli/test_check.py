@@ -208,3 +208,11 @@ def test_settings_of_the_lock_are_a_layer_of_the_spec(
     capsys.readouterr()
     assert run(capsys)[0] == 0
     assert "  train.steps: {value: 60, seal:" in (locked / "kava.lock").read_text(encoding="utf-8")
+
+
+def test_what_was_set_on_the_command_line_is_told(locked: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["lock", "--set", "train.seed=4"]) == 0
+    capsys.readouterr()
+    code, text = run(capsys)
+    assert code == 0
+    assert text.splitlines()[1] == "  with --set train.seed=4"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
+from kavaspec.cli.app import spec_and_lock
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -178,3 +179,11 @@ def test_a_long_line_is_shown_around_the_mistake(locked: Path, capsys: pytest.Ca
     edit(locked / "kava.toml", "steps = 1000", f'steps = "{"x" * 5000}"')
     main(["lock"])
     assert max(map(len, capsys.readouterr().err.splitlines())) < 200
+
+
+@pytest.mark.parametrize("rest", ["", "# kava.lock: written by `kavaspec lock`.\n", "\n"])
+def test_an_empty_file_and_the_head_of_a_lock_may_be_replaced(rest: str, tmp_path: Path):
+    (tmp_path / "kava.toml").touch()
+    lock = tmp_path / "kava.lock"
+    lock.write_text(rest, encoding="utf-8")
+    assert spec_and_lock(tmp_path / "kava.toml", None) == (tmp_path / "kava.toml", lock)

@@ -518,3 +518,23 @@ def test_nothing_is_written(locked: Path, capsys: pytest.CaptureFixture[str], wo
     before = {path: path.read_bytes() for path in locked.rglob("*")}
     assert main(["why", *words]) == 0
     assert {path: path.read_bytes() for path in locked.rglob("*")} == before
+
+
+def test_a_key_of_the_experiment_needs_no_target(capsys: pytest.CaptureFixture[str]):
+    """It is the same on all of them."""
+    code = main(["why", "train.steps", "--lock", str(ROOT / "examples/qwen2.5/kava.lock")])
+    out = capsys.readouterr().out
+    assert (code, out.splitlines()[0].split()[:3]) == (0, ["train.steps", "=", "233"])
+
+
+def test_a_key_whose_block_is_gone_is_missed_not_denied(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    text = (locked / "kava.lock").read_text(encoding="utf-8")
+    start = text.index("      train.precision:\n")
+    end = text.index("\n\n", start) + 2
+    (locked / "kava.lock").write_text(text[:start] + text[end:], encoding="utf-8")
+    assert main(["why", "train.precision"]) == 2
+    assert "its block is missing: derive the lock again with `kavaspec lock`" in (
+        capsys.readouterr().err
+    )

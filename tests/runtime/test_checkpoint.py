@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_says_so(tmp_path, monkeypatc
         f"the checkpoint of step 4 could not be written: the disk is full; {safe.path} is safe"
     )
     assert problem.hint == (
-        "make room or choose another paths.output, then `kavaspec run --resume`"
+        "make room or choose another paths.output, then `kavaspec run LOCK --resume`"
     )
     monkeypatch.undo()
     assert newest(tmp_path) == (safe, [])

@@ -72,7 +72,7 @@ def test_an_unfinished_run_is_not_started_over(here):
     assert refusal(here) == (
         8,
         f"{here.run_folder} holds an unfinished run of this lock",
-        "go on with `kavaspec run --resume`, or start another with `--run NAME`",
+        "go on with `kavaspec run LOCK --resume`, or start another with `--run NAME`",
     )
 
 
@@ -98,7 +98,7 @@ def test_a_folder_with_other_numerics_is_refused_unless_they_are_allowed(here):
     assert refusal(other) == (
         8,
         f"{here.run_folder} holds a run with other numerics: kn1:bbbb, this lock is kn1:dddd",
-        "start with `--run NAME`, or go on with `kavaspec run --resume --allow numerics`",
+        "start with `--run NAME`, or go on with `kavaspec run LOCK --resume --allow numerics`",
     )
     assert refusal(replace(other, resume=True))[0] == 8
     once(replace(other, resume=True, allow_numerics=True))
