@@ -50,9 +50,7 @@ def nearest_word(word: str, words: Iterable[str]) -> tuple[str, bool] | None:
 _SHORT = {
     "bf16": "bfloat16",
     "fp16": "float16",
-    "half": "float16",
     "fp32": "float32",
-    "full": "float32",
 }
 """Other names of dtypes, as people write them."""
 

@@ -2,7 +2,7 @@ import math
 from array import array
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kavaspec_tui import raster, scale
@@ -159,6 +159,7 @@ def test_bits_run_from_top_left_to_bottom_right(marker, bits, glyph):
 
 
 @given(st.floats(-1e300, 1e300), st.floats(-1e300, 1e300), st.integers(1, 40))
+@example(2.2250738585072014e-308, 2.225073858507e-311, 1)
 def test_ticks_are_few_and_inside(a, b, wanted):
     low, high = min(a, b), max(a, b)
     found = scale.ticks(low, high, wanted)

@@ -15,6 +15,8 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
     """Round numbers (1, 2 or 5 times a power of ten) inside `low..high`, about `wanted` of them."""
     if not (math.isfinite(low) and math.isfinite(high) and high > low):
         return [low] if math.isfinite(low) else []
+    if high - low < 1e-290:
+        return [low, high]  # next to the smallest floats there are no round numbers
     step = _round_step((high - low) / max(1, wanted))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     if not math.isfinite(step) or last - first > 4 * max(1, wanted):
