@@ -97,6 +97,7 @@ _ALL = (
     ("KV0223", 2, "that is not a split", "A split is a name, or a part of one in brackets.", "Write for example `train` or `train[:1000]`."),
     ("KV0224", 8, "data is in a form that is not read", "Rows come from .jsonl and .parquet files, or a folder of them.", "Convert the file; for .csv the message has a line that does it."),
     ("KV0226", 2, "a fact file is about something else", "Facts about models and data say which source they were seen at, and facts about a machine belong to a target. A file in the wrong place would give a lock of another experiment.", "Follow the message: name the file in the right place, or make it anew with `kavaspec facts --spec kava.toml --save NAME`."),
+    ("KV0227", 8, "a fact gives a value that its key cannot have", "A rule takes the value from a fact, and what the fact says is nothing that the key can be: a version with a space, no memory at all.", "Correct the fact in its file, observe it again with `kavaspec lock --refresh`, or write the key in kava.toml."),
     ("KV0225", 8, "a cell of the data is of a kind that has no digest", "What the data is, is a SHA-256 over its cells: text, numbers, truths, lists and tables.", "Leave the column out, or store it as text."),
     # ---- a stale lock
     ("KV0301", 3, "the lock is stale", "The spec, its facts and the rules now give something else than the lock says. Every difference is listed, causes first.", "Run `kavaspec lock`, and look at what changed before you commit it."),

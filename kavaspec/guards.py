@@ -51,6 +51,8 @@ def _told(check: Check, decisions: Mapping[str, Decision], facts: Facts) -> Told
             told[name] = decisions[source].value
         elif source in facts:
             told[name] = facts[source].value
+            if told[name] is None and name not in optional and name not in check.depends:
+                return None
         elif name in optional:
             told[name] = None
         else:

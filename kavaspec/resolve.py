@@ -109,7 +109,10 @@ def veto(
         keys = {source for source in check.inputs.values() if not source.startswith("fact.")}
         if keys <= decisions.keys():
             wanted |= set(check.inputs.values()) - keys
-        if any(not found and name not in optional for name, (found, _) in told.items()):
+        if any(
+            name not in optional and not (found and _may_tell(check.inputs[name], value))
+            for name, (found, value) in told.items()
+        ):
             continue
         problem = check.veto(**{name: value for name, (_, value) in told.items()})
         if problem is not None:
@@ -155,9 +158,10 @@ def _decide(
 ) -> Decision | Problem:
     told = {name: _value(source, known, facts) for name, source in rule.inputs.items()}
     optional = optional_parameters(rule.decide)
-    for name, (found, _) in told.items():
-        if not found and name not in optional:
-            return _unknown(rule, rule.inputs[name], known, not_found)
+    for name, (found, value) in told.items():
+        source = rule.inputs[name]
+        if name not in optional and not (found and _may_tell(source, value)):
+            return _unknown(rule, source, known, not_found, recorded=found)
     arguments: dict[str, object] = {name: value for name, (_, value) in told.items()}
     if "allowed" in _parameters(rule.decide):
         arguments["allowed"] = asked.allowed
@@ -239,12 +243,17 @@ def _provisional(
 
 
 def _unknown(
-    rule: Rule, source: str, known: Mapping[str, Decision], not_found: Mapping[str, str]
+    rule: Rule,
+    source: str,
+    known: Mapping[str, Decision],
+    not_found: Mapping[str, str],
+    *,
+    recorded: bool,
 ) -> Problem:
     if not source.startswith("fact.") and source not in known:
         near = did_you_mean(source, known)
         raise ValueError(f"{rule.name} reads {source}, which does not exist; {near}?")
-    why = not_found.get(source, "it was never observed")
+    why = not_found.get(source, "there is none" if recorded else "it was never observed")
     message = f"{rule.key} cannot be decided: {source} is not known: {why}"
     hint = f"write {rule.key} in kava.toml, or make the fact known and lock again"
     return Problem(
@@ -263,6 +272,11 @@ def _value(source: str, known: Mapping[str, Decision], facts: Facts) -> tuple[bo
     if source in facts:
         return True, facts[source].value
     return False, None
+
+
+def _may_tell(source: str, value: Plain) -> bool:
+    """A fact that says "there is none" is told only to who asked for `... | None`."""
+    return value is not None or not source.startswith("fact.")
 
 
 def _parameters(function: object) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ SPEC_MISTAKES: Mapping[str, str] = {
 
 VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
     "KV0205": ("", {"fact.cpu.cores": "unknown"}),
+    "KV0227": ("", {"fact.torch.version": "2.13 beta"}),
     "KV0701": ("", {"fact.student.kv_layout": "3x0x0:linear"}),
     "KV0702": ("[train]\nmicro_batch = { auto = true, min = 3, max = 3 }\n", {}),
     "KV0710": ("[train]\nmicro_batch = 6\naccumulation = 5\n", {}),

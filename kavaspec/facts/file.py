@@ -222,8 +222,12 @@ class _Reader:
             if (twice := _TWICE.match(what)) is not None:
                 message, hint = f"{twice[1]} is given twice", "keep one of them"
             raise KavaError(self._problem(message, line, column, hint=hint)) from error
-        except YAMLError as error:
-            message = f"this is not YAML: {str(error).splitlines()[0]}"
+        except (
+            YAMLError,
+            ValueError,
+            RecursionError,
+        ) as error:  # numbers and depths beyond reading
+            message = f"this is not YAML: {str(error).splitlines()[0].partition(';')[0]}"
             raise KavaError(self._problem(message, 0, 0, hint=_ANEW)) from error
 
     def _facts(self) -> Iterator[tuple[str, Fact]]:

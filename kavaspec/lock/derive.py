@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from kavaspec.checks import CHECKS
 from kavaspec.decision import Decision, Rule
-from kavaspec.errors import Problem
+from kavaspec.errors import Exit, Problem
 from kavaspec.facts.model import Fact, Facts
 from kavaspec.guards import guards
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.versions import Newer, Recorded, as_recorded, newer, rules_for
-from kavaspec.plain import freeze
-from kavaspec.resolve import NOTHING, resolve, veto
+from kavaspec.plain import freeze, show
+from kavaspec.resolve import NOTHING, Resolution, resolve, veto
 from kavaspec.rules import every_version
+from kavaspec.spec.schema import describe, keys
 from kavaspec.spec.spec import Spec
+from kavaspec.spec.value import misfits
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,7 @@ def derive(
     ours = rules_for(rules, spec.experiment, "", recorded)
     about = {name: fact for name, fact in experiment_facts.items() if is_experiment_fact(name)}
     base = resolve(spec.experiment, about, ours, base=NOTHING, not_found=not_found)
-    problems = list(base.problems)
+    problems = [*base.problems, *_cannot_be(base)]
     targets: dict[str, Target] = {}
     decisions: dict[str, Mapping[str, Decision]] = {}
     asked_for = set(base.facts_wanted)
@@ -75,7 +77,7 @@ def derive(
         own = resolve(target.asked, facts, ours, base=base, not_found=not_found)
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
         vetoes, checked = veto(CHECKS, merged, facts)
-        found = (*vetoes, *_not_blamed(own.problems, vetoes))
+        found = (*vetoes, *_not_blamed(own.problems, vetoes), *_cannot_be(own))
         problems += [spec.place(problem, name) for problem in found]
         asks = own.facts_wanted | checked
         needed |= own.facts_needed
@@ -127,6 +129,24 @@ def facts_of(facts: Mapping[str, LockedFact]) -> Facts:
         name: Fact(value=fact.value, how=fact.how, probe=fact.probe, of=fact.of)
         for name, fact in facts.items()
     }
+
+
+def _cannot_be(resolution: Resolution) -> Iterator[Problem]:
+    """What a rule took from a fact, and no lock can hold."""
+    decisions = resolution.decisions
+    for key in sorted(misfits({key: it.value for key, it in decisions.items() if it.inputs})):
+        facts = [name for name in decisions[key].inputs if name.startswith("fact.")]
+        expected = describe(keys()[key].field)
+        names = " and ".join(facts) or "what it is decided from"
+        yield Problem(
+            message=f"{key} would be {show(decisions[key].value)}, by {names}; expected {expected}",
+            exit=Exit.ENVIRONMENT,
+            code="KV0227",
+            key=key,
+            hint=f"correct it in the fact file, observe it again with --refresh, or write {key} "
+            "in kava.toml",
+            about=tuple(facts),
+        )
 
 
 def _not_blamed(problems: Sequence[Problem], vetoes: Sequence[Problem]) -> list[Problem]:

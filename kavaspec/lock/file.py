@@ -21,6 +21,7 @@ from kavaspec.errors import Exit, KavaError, Problem, Where
 from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
+from kavaspec.lock.sense import nonsense, without
 from kavaspec.plain import Plain, freeze
 
 HEADER = "# kava.lock: written by `kavaspec lock`. Change kava.toml and lock again.\n"
@@ -255,11 +256,24 @@ def _yaml(text: str, path: str) -> Any:
     try:
         return yaml.load(text)
     except MarkedYAMLError as error:
-        mark = error.problem_mark
+        mark, opened = error.problem_mark, error.context_mark
+        if opened and ("flow" in str(error.context) or "quoted" in str(error.context)):
+            mark = opened  # what is not closed is noticed far behind: at the next block, or the end
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        line, column = _open_quote(text, line) or (line, column)
         raise _broken(path, f"this is not YAML: {error.problem}", text, line, column) from None
     except (YAMLError, ValueError, RecursionError) as error:
-        raise _broken(path, f"this is not YAML: {str(error).splitlines()[0]}") from None
+        raise _broken(
+            path, f"this is not YAML: {str(error).splitlines()[0].partition(';')[0]}"
+        ) from None
+
+
+def _open_quote(text: str, until: int) -> tuple[int, int] | None:
+    """The first line with a quote that is not closed in it: no line of a lock is such a line."""
+    for number, line in enumerate(text.split("\n")[:until], 1):
+        if re.sub(r"\\.", "", line).count('"') % 2:
+            return number, line.index('"') + 1
+    return None
 
 
 _FIX = "restore it with `git checkout kava.lock`, or derive it again with `kavaspec lock`"
@@ -323,7 +337,7 @@ class _Malformed(Exception):
 
 def _version_1(tree: Any, text: str, path: str) -> tuple[Lock, tuple[Problem, ...]]:
     reader = _Reader(text, path)
-    lock = reader.lock(tree)
+    lock = reader.sensible(reader.lock(tree))
     return lock, tuple(reader.problems)
 
 
@@ -349,6 +363,14 @@ class _Reader:
             experiment=MappingProxyType(dict(self._blocks(tree.get("experiment"), ""))),
             targets=MappingProxyType(dict(self._targets(tree.get("targets")))),
         )
+
+    def sensible(self, lock: Lock) -> Lock:
+        """The lock without the parts that mean nothing although their seals fit; those are reported."""
+        found = tuple(nonsense(lock))
+        for it in found:
+            line = self._line(it.name, 6 if it.target else 2, it.target)
+            self._report(it.message, line, it.name, it.hint or _FIX, it.code)
+        return without(lock, frozenset((it.part, it.target, it.name) for it in found))
 
     def _check_top(self, tree: Any) -> None:
         missing = [name for name in ("facts", "experiment", "targets") if name not in tree]

@@ -24,6 +24,8 @@ Word = Annotated[str, StringConstraints(pattern=WORD)]
 Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Dtype = Literal["float32", "bfloat16", "float16"]
+MOST_ROWS = 10_000_000
+"""More than any optimizer step takes; so few that all their divisors can be tried."""
 
 
 class Teacher(Group):
@@ -116,7 +118,7 @@ class Lora(Group):
 class Train(Group):
     """How it is learned. The first part is the science, the second how this machine computes it."""
 
-    global_batch: int = key(32, "experiment", unit="rows", ge=1)
+    global_batch: int = key(32, "experiment", unit="rows", ge=1, le=MOST_ROWS)
     """Rows per optimizer step, over all micro-batches and processes."""
     epochs: int | None = key(None, "experiment", ge=1)
     """Passes over the data; `steps` follows from it."""

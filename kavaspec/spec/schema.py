@@ -78,12 +78,16 @@ def describe(field: FieldInfo, *, auto: bool = False) -> str:
     if auto and words and text.startswith('"'):
         return " or ".join([", ".join(f'"{word}"' for word in words), '"auto"'])
     limits = [
-        f"{sign} {getattr(limit, name):g}"
+        f"{sign} {_number(getattr(limit, name))}"
         for limit in field.metadata
         for name, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
         if getattr(limit, name, None) is not None
     ]
     return " ".join([text, " and ".join(limits)]).strip() + (' or "auto"' if auto else "")
+
+
+def _number(limit: float) -> str:
+    return str(limit) if isinstance(limit, int) else f"{limit:g}"
 
 
 def choices(field: FieldInfo) -> tuple[str, ...]:

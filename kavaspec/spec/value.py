@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from kavaspec.decision import AUTO
 from kavaspec.plain import Plain, freeze, thaw
 from kavaspec.spec.model import SpecModel
-from kavaspec.spec.schema import Key, describe
+from kavaspec.spec.schema import Key, describe, keys
 
 
 class Refused(Exception):
@@ -44,3 +44,30 @@ def typed(key: Key, value: Plain) -> Plain:
     if isinstance(value, int) and not isinstance(value, bool) and float in kinds:
         return value if int in kinds else float(value)
     return freeze(value)
+
+
+def misfits(values: Mapping[str, Plain]) -> frozenset[str]:
+    """The keys, by dotted name, whose value no lock can hold, because the schema does not take it."""
+    wrong = {name for name, value in values.items() if _is_no_value(keys()[name], value)}
+    tree: dict[str, object] = {}
+    for name in values.keys() - wrong:
+        *path, last = name.split(".")
+        branch = tree
+        for part in path:
+            branch = branch.setdefault(part, {})  # type: ignore[assignment]  # tables hold tables
+        branch[last] = thaw(values[name])
+    try:
+        SpecModel.model_validate(tree)
+    except ValidationError as error:  # a key that is missing is named, too, and is not among them
+        for item in error.errors(include_url=False, include_context=False, include_input=False):
+            named = (
+                ".".join(map(str, item["loc"][:size])) for size in range(1, len(item["loc"]) + 1)
+            )
+            wrong |= {name for name in named if name in values}
+    return frozenset(wrong)
+
+
+def _is_no_value(key: Key, value: Plain) -> bool:
+    """Whether a lock could not say it although a spec could: `"auto"`, or a number of more than 64 bits."""
+    big = isinstance(value, int) and not -(2**63) <= value < 2**63
+    return big or (key.auto and value == AUTO)

@@ -506,6 +506,9 @@ def test_a_lock_of_a_newer_kavaspec_with_a_key_that_is_not_known_here(
         6,
         (
             "error[KV0607]: the lock decides train.zeal, which this kavaspec does not know\n"
-            "  use the kavaspec that wrote it, or a newer one; nothing was changed\n"
+            "  --> kava.lock:368:3\n"
+            "   368 |   train.zeal:\n"
+            "       |   ^^^^^^^^^^ use the kavaspec that wrote it, or a newer one; nothing was "
+            "changed\n"
         ),
     )

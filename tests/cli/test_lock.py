@@ -107,9 +107,14 @@ def test_what_was_set_and_is_not_set_again_is_said(
         ('facts = "cpu-avx512bf16.yaml"', 'facts = "gone.yaml"', 8, "error[KV0201]: "),
         ('source = "builtin:tiny-teacher"', 'source = "./gone"', 8, "error[KV0206]: ./gone (model) is not on this machine"),
         ('source = "builtin:tiny-teacher"', 'source = "builtin:tiny-teecher"', 2, "error[KV0207]: builtin:tiny-teecher is not a builtin model"),
+        ('layers = "auto"', "layers = []", 2, 'error[KV0106]: objective.kv.layers is an empty list; expected a list of integers or "auto"'),
+        ('teacher_dim = "auto"', "teacher_dim = []", 2, 'error[KV0106]: objective.kv.teacher_dim is an empty list; expected an integer or a list of integers or "auto"'),
+        ('student_dim = "auto"', "student_dim = []", 2, 'error[KV0106]: objective.kv.student_dim is an empty list; expected an integer or a list of integers or "auto"'),
+        ('student_dim = "auto"', "projector = { hidden_dim = [] }", 2, 'error[KV0106]: objective.kv.projector.hidden_dim is an empty list; expected an integer or a list of integers or "auto"'),
+        ("global_batch = 16", f"global_batch = {2**62}", 2, f"error[KV0106]: train.global_batch is the number {2**62}; expected an integer >= 1 and <= 10000000"),
         ('source = "builtin:arithmetic"', 'source = "gone.jsonl"', 8, "error[KV0206]: gone.jsonl (data) is not on this machine"),
     ],
-    ids=["unknown-key", "wrong-type", "auto-not-allowed", "indivisible", "impossible-limit", "dtype-on-device", "no-fact-file", "no-model", "no-builtin", "no-data"],
+    ids=["unknown-key", "wrong-type", "auto-not-allowed", "indivisible", "impossible-limit", "dtype-on-device", "no-fact-file", "no-model", "no-builtin", "empty-layers", "empty-teacher-dim", "empty-student-dim", "empty-hidden-dim", "huge-batch", "no-data"],
 )  # fmt: skip
 def test_a_bad_spec_gets_a_message_a_code_and_nothing_is_written(
     locked: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, code: int, message: str
@@ -122,6 +127,22 @@ def test_a_bad_spec_gets_a_message_a_code_and_nothing_is_written(
     assert "Traceback" not in captured.err
     assert (locked / "kava.lock").read_bytes() == before
     assert not list(locked.glob("*.tmp"))
+
+
+def test_a_fact_that_no_key_can_hold_is_named_before_it_reaches_the_lock(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    """It would be in a lock that no kavaspec reads."""
+    edit(locked / "cpu-avx512bf16.yaml", "value: 2.13.0", "value: 2.13 beta")
+    before = (locked / "kava.lock").read_bytes()
+    assert main(["lock"]) == 8
+    assert capsys.readouterr().err == (
+        "error[KV0227]: software.torch would be 2.13 beta, by fact.torch.version; expected a word of "
+        "letters, digits and `_.:@/+-`\n"
+        "  correct it in the fact file, observe it again with --refresh, or write software.torch in "
+        "kava.toml\n"
+    )
+    assert (locked / "kava.lock").read_bytes() == before
 
 
 def test_an_error_shows_the_line_with_a_caret(locked: Path, capsys: pytest.CaptureFixture[str]):

@@ -207,6 +207,8 @@ TREES = {
     "another-version": ("facts_version: 2\nfacts: {}\n",
                         (1, 1, "facts_version: 2, this kavaspec reads 1")),
     "no-facts": ("facts_version: 1\n", (1, 1, "facts: expected a table of facts")),
+    "a-long-number": ("facts_version: " + "9" * 5000 + "\n", (1, 1,
+                      "this is not YAML: Exceeds the limit (4300 digits) for integer string conversion: value has 5000 digits")),
 }  # fmt: skip
 
 

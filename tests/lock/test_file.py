@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -35,6 +37,13 @@ VALUES = st.recursive(
     ),
     max_leaves=6,
 ).map(freeze)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _any_content() -> Iterator[None]:
+    """Form and seals alone, around any value; what a block may say is `test_sense.py`."""
+    with patch("kavaspec.lock.file.nonsense", lambda _: ()):
+        yield
 
 
 def lock_of(value: Plain, **changes: object) -> Lock:
@@ -164,6 +173,14 @@ def test_a_lock_that_was_cut_says_so():
         18,
     )
     assert problem(PLAIN_LOCK[:-8])[0] == "the lock ends early: its last line is cut"
+
+
+@pytest.mark.parametrize("line", [6, 10, 17, 18, 26, 33])
+def test_a_quote_or_a_bracket_that_is_left_open_is_shown_where_it_was_opened(line: int):
+    """YAML notices it blocks later, or at the end."""
+    lines = PLAIN_LOCK.split("\n")
+    lines[line - 1] = lines[line - 1].removesuffix("}").removesuffix('"')
+    assert problem("\n".join(lines))[1] == line
 
 
 def test_line_ends_of_windows_change_nothing():

@@ -18,22 +18,16 @@ from kavaspec.facts.child import TorchChild
 
 ROOT = Path(__file__).parents[2]
 
+READING = frozenset({Exit.OK, Exit.USAGE, Exit.UNLOCKED, Exit.BROKEN, Exit.ENVIRONMENT})
+"""Of a command that reads a lock. 5: it was given a spec."""
+
 ENDS: Mapping[str, frozenset[Exit]] = {
     "lock": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}),
-    "check": frozenset(
-        {Exit.OK, Exit.USAGE, Exit.STALE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}
-    ),
-    "why": frozenset(
-        {Exit.OK, Exit.USAGE, Exit.STALE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}
-    ),
-    "diff": frozenset(
-        {Exit.SAME, Exit.USAGE, Exit.BROKEN, Exit.ENVIRONMENT}
-        | {Exit.DIFF_PLACEMENT, Exit.DIFF_NUMERICS, Exit.DIFF_EXPERIMENT}
-    ),
-    "tui": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.ENVIRONMENT}),
-    "run": frozenset(
-        {Exit.OK, Exit.USAGE, Exit.DRIFT, Exit.UNLOCKED, Exit.BROKEN, Exit.ENVIRONMENT}
-    ),
+    "check": READING | {Exit.STALE, Exit.UNSATISFIABLE},
+    "why": READING | {Exit.STALE, Exit.UNSATISFIABLE},
+    "diff": READING | {Exit.DIFF_PLACEMENT, Exit.DIFF_NUMERICS, Exit.DIFF_EXPERIMENT},
+    "tui": READING,
+    "run": READING | {Exit.DRIFT},
     "fix": frozenset({Exit.OK, Exit.USAGE, Exit.ENVIRONMENT}),
     "facts": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}),
     "schema": frozenset({Exit.OK, Exit.USAGE}),

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from kavaspec.spec.fix import problems_of, repaired
 from kavaspec.spec.schema import keys
+from tests.effort import effort
+from tests.properties.commands import TRIED
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "kava.toml").read_text(encoding="utf-8")
@@ -32,9 +34,10 @@ def slips(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["\n", "\r\n"])).join(lines)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort(150), deadline=None)
 @given(slips())
 def test_any_spec(text: str):
+    TRIED["specs that are repaired"] += 1
     before = problems_of(text, "kava.toml")
     found = repaired(text, "kava.toml")
     assert found.text.count("\n") == text.count("\n")

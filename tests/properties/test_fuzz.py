@@ -14,6 +14,8 @@ from kavaspec.lock.reasons import reasons
 from kavaspec.lock.stale import compare
 from kavaspec.spec.load import parse_setting, parse_spec
 from kavaspec.spec.schema import keys
+from tests.effort import effort
+from tests.properties.commands import TRIED
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "kava.toml").read_text(encoding="utf-8")
@@ -33,6 +35,7 @@ def mutated(draw: st.DrawFn, text: str) -> str:
 
 def outcome(parse, text):
     """The exit code of reading a text; 0 when it can be read."""
+    TRIED["texts that are only read"] += 1
     try:
         parse(text)
     except KavaError as error:
@@ -41,19 +44,19 @@ def outcome(parse, text):
     return Exit.OK
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=effort(400), deadline=None)
 @given(mutated(SPEC))
 def test_any_spec(text: str):
     assert outcome(lambda it: parse_spec(it, "kava.toml", set={}), text) in {Exit.OK, Exit.USAGE}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=effort(150), deadline=None)
 @given(mutated(LOCK))
 def test_any_lock(text: str):
     assert outcome(lambda it: parse_lock(it, "kava.lock"), text) in {Exit.OK, Exit.BROKEN}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=effort(60), deadline=None)
 @given(mutated(SPEC))
 def test_any_spec_can_be_held_against_a_lock(text: str):
     lock = parse_lock(LOCK, "kava.lock")
@@ -67,6 +70,7 @@ def test_any_spec_can_be_held_against_a_lock(text: str):
         assert reason.change
 
 
+@settings(max_examples=effort(100), deadline=None)
 @given(st.text(max_size=30))
 def test_any_setting(text: str):
     assert outcome(parse_setting, text) in {Exit.OK, Exit.USAGE}

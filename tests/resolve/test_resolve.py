@@ -123,6 +123,20 @@ def test_a_fact_that_is_needed_and_unknown_is_named_with_the_reason():
     assert problem.exit == Exit.ENVIRONMENT
 
 
+def test_a_rule_that_needs_a_fact_is_not_told_that_there_is_none():
+    def cores(count: int) -> Decision:
+        return Decision(value=count + 1, because="of the cores")
+
+    rule = Rule(key="threads", inputs={"count": "fact.cpu.cores"}, decide=cores)
+    none = {"fact.cpu.cores": Fact(value=None, how="declared", probe="file@1")}
+    result = resolve({"threads": auto()}, none, (rule,), base=NOTHING, not_found={})
+    [problem] = result.problems
+    assert (
+        problem.message == "threads cannot be decided: fact.cpu.cores is not known: there is none"
+    )
+    assert problem.exit == Exit.ENVIRONMENT
+
+
 def test_what_follows_from_an_undecided_key_is_silent():
     """One cause, one message."""
 
@@ -211,6 +225,16 @@ def test_a_check_can_veto_a_value_whoever_set_it():
 
 def test_a_check_whose_key_does_not_apply_is_not_run():
     assert veto((FITS,), {}, {}) == ((), frozenset())
+
+
+def test_a_check_that_needs_a_fact_is_not_run_where_there_is_none():
+    def cores(micro: int, count: int) -> Problem | None:
+        return None if micro <= count else Problem(message="x", exit=Exit.STALE, code="KV0700")
+
+    inputs = {"micro": "micro", "count": "fact.cpu.cores"}
+    check = Check(name="cores", code="KV0700", inputs=inputs, veto=cores)
+    none = {"fact.cpu.cores": Fact(value=None, how="declared", probe="file@1")}
+    assert veto((check,), MICRO, none) == ((), {"fact.cpu.cores"})
 
 
 def test_an_optional_input_of_a_check_may_be_unknown():
