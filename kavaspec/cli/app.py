@@ -81,6 +81,12 @@ def run_app(argv: list[str]) -> int:
         code = Exit.INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone: nothing is left to say
         code = Exit.OK
+    except OSError as error:  # a path that no command expected to be like that
+        code = (
+            _our_mistake(error)
+            if error.filename is None
+            else _path(error, as_json="--json" in argv)
+        )
     except Exception as error:  # noqa: BLE001  # the last stop: a user never sees a traceback
         shown = hasattr(error, "exit_code") and hasattr(error, "show")
         code = _usage(error) if shown else _our_mistake(error)
@@ -137,6 +143,13 @@ def _report(error: KavaError, *, as_json: bool) -> int:
         pen = Pen(sys.stderr, os.environ)
         pen.line(problems_text(error.problems, pen))
     return int(error.exit_code)
+
+
+def _path(error: OSError, *, as_json: bool) -> int:
+    """The system refused a path: too long a name, no permission, a file where a folder should be."""
+    hint = "correct the path, or its permissions"
+    message = f"{error.filename} cannot be used: {error.strerror}"
+    return _report(fail(message, Exit.ENVIRONMENT, code="KV0001", hint=hint), as_json=as_json)
 
 
 def _usage(error: Any) -> int:

@@ -203,6 +203,14 @@ def read_lock(path: Path) -> Lock:
         raise KavaError(
             Problem(message=f"{path} is a folder, not a lock", exit=Exit.ENVIRONMENT, code="KV0002")
         ) from None
+    except OSError as error:
+        message, hint = (
+            f"{path} cannot be read: {error.strerror}",
+            "correct the path, or its permissions",
+        )
+        raise KavaError(
+            Problem(message=message, exit=Exit.ENVIRONMENT, code="KV0001", hint=hint)
+        ) from None
     except UnicodeDecodeError:
         raise _broken(str(path), "this is not UTF-8 text") from None
     return parse_lock(text, str(path))

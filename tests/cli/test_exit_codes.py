@@ -116,3 +116,25 @@ def test_every_documented_code_has_a_producer():
 def test_the_command_ends_with_it(code: Exit, locked: Path, monkeypatch: Patch):
     words = PRODUCERS[code](monkeypatch)
     assert main(words) == code
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["check", "kava.lock/x"], "kava.lock/x cannot be read: Not a directory"),
+        (["check", "--spec", LONG], f"{LONG} cannot be used: File name too long"),
+        (["why", "train.seed", "--lock", LONG], f"{LONG} cannot be read: File name too long"),
+        (["tui", LONG], f"{LONG} cannot be used: File name too long"),
+    ],
+    ids=["a-file-as-a-folder", "a-long-spec", "a-long-lock", "a-long-run"],
+)
+def test_a_path_that_the_system_refuses_is_no_bug(
+    words: list[str], message: str, locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert main(words) == Exit.ENVIRONMENT
+    assert capsys.readouterr().err == (
+        f"error[KV0001]: {message}\n  correct the path, or its permissions\n"
+    )

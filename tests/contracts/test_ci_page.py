@@ -40,5 +40,5 @@ def test_every_command_exists_with_its_options(line: str, capsys: pytest.Capture
 def test_the_hook_of_the_page_is_the_hook_of_the_repository():
     [ours] = yaml.safe_load(HOOKS)
     [theirs] = yaml.safe_load(RECIPES[2])["repos"][0]["hooks"]
-    same = ("id", "entry", "files", "pass_filenames")
+    same = ("id", "entry", "files", "require_serial")
     assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}

@@ -190,8 +190,9 @@ def test_all_of_them_at_once(
 
 # ---- the command line itself
 
-WORD = st.sampled_from([*keys(), *FACTS, "train", "objective.kv", "fact", "fact.gpu", *mutations.TEXTS]) | st.text(max_size=8)  # fmt: skip
-PATH = st.sampled_from(["kava.lock", "kava.toml", "old.lock", ".", "..", "nowhere", "nowhere/kava.lock", "cpu.yaml", "kava.lock/x", "HEAD:kava.lock", "HEAD", "\x00", "", "-", "~", "/dev/null"])  # fmt: skip
+WORD = st.sampled_from([*keys(), *FACTS, "train", "objective.kv", "fact", "fact.gpu", *mutations.TEXTS, "\udcff", "x" * 300]) | st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=8)  # fmt: skip
+"""No system passes a NUL; a byte that is not UTF-8 comes as half of a surrogate pair."""
+PATH = st.sampled_from(["kava.lock", "kava.toml", "old.lock", ".", "..", "nowhere", "nowhere/kava.lock", "cpu.yaml", "kava.lock/x", "HEAD:kava.lock", "HEAD", "", "-", "x" * 300, "\udcff", "~", "/dev/null"])  # fmt: skip
 PAIR = st.builds(lambda name, value: f"{name}={value}", WORD, WORD)
 OPTIONS: Mapping[str, Mapping[str, st.SearchStrategy[str] | None]] = {
     "check": {"": PATH, "--spec": PATH, "--format": WORD, "--json": None},
