@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from kavaspec.checks import CHECKS
+from kavaspec.checks.check import Check
 from kavaspec.decision import Rule
 from kavaspec.errors import Exit, KavaError, Problem, did_you_mean, fail
 from kavaspec.facts.model import UNMEASURED, Fact, Facts, Observation
@@ -28,6 +31,7 @@ from kavaspec.lock.migrate import prove_same_ids
 from kavaspec.lock.model import LOCK_VERSION, Lock
 from kavaspec.lock.stale import is_about
 from kavaspec.lock.versions import (
+    CHECKS_KEY,
     EVERYTHING,
     LITERAL,
     NOTHING_RECORDED,
@@ -75,12 +79,13 @@ def compile_lock(
     report: Report,
     upgrade: Collection[str] = (),
     rules: Sequence[Rule] | None = None,
+    checks: Sequence[Check] | None = None,
 ) -> Compiled:
     """Resolve a spec completely. Writes nothing.
 
     `only` names targets to observe anew; the others keep what the old lock recorded. `upgrade`
-    names keys that move to the newest version of their rule; the others keep theirs. `rules` are
-    all versions of all rules, unless a test brings its own.
+    names keys that move to the newest version of their rule; the others keep theirs. `rules` and
+    `checks` are all versions of all of them, unless a test brings its own.
 
     Raises:
         KavaError: with every problem of the spec, of the old lock, of the facts or of the resolution.
@@ -91,11 +96,13 @@ def compile_lock(
     before = lock_before(lock_path, about=lambda fact: is_about(spec, fact.of))
     _tell(before, lock_path, report)
     rules = every_version() if rules is None else rules
+    checks = CHECKS if checks is None else checks
     there = NOTHING_RECORDED
     if before.lock is not None:
         there = recorded(before.lock, moving=frozenset(upgrade))
     experiment, targets = _recalled(spec, before.lock, project, refresh=refresh, only=only)
-    derived = derive(spec, experiment, targets, not_found={}, recorded=there, rules=rules)
+    derive_now = partial(derive, recorded=there, rules=rules, checks=checks)
+    derived = derive_now(spec, experiment, targets, not_found={})
     observed = _observe(spec, derived, experiment, project, only=only, report=report)
     if observed:
         experiment = {**experiment, **observed[""].facts, **_measured(experiment)}
@@ -104,14 +111,12 @@ def compile_lock(
             for name, facts in targets.items()
         }
         missing = {item.fact: item.because for seen in observed.values() for item in seen.not_found}
-        derived = derive(spec, experiment, targets, not_found=missing, recorded=there, rules=rules)
+        derived = derive_now(spec, experiment, targets, not_found=missing)
     if derived.errors:  # a mistake in the spec stands before what follows from it
 
         def again(candidate: Spec) -> Sequence[Problem]:
             there_too = {name: targets[name] for name in candidate.targets}
-            return derive(
-                candidate, experiment, there_too, not_found={}, recorded=there, rules=rules
-            ).problems
+            return derive_now(candidate, experiment, there_too, not_found={}).problems
 
         raise _explained_all(spec, derived, again, experiment)
     everything: dict[str, Fact] = {}
@@ -123,7 +128,7 @@ def compile_lock(
         text=lock_text(derived.lock),
         before=before,
         asked_to_upgrade=bool(upgrade),
-        upgraded=_upgraded(spec, there, rules),
+        upgraded=_upgraded(spec, there, rules, checks),
         observed=Observation(
             facts=everything,
             not_found=tuple(item for seen in observed.values() for item in seen.not_found),
@@ -226,11 +231,11 @@ def _check_names(spec: Spec, only: Sequence[str]) -> None:
 
 def _check_upgrade(spec: Spec, upgrade: Collection[str]) -> None:
     for key in upgrade:
-        if key in (PRESET, EVERYTHING):
+        if key in (PRESET, CHECKS_KEY, EVERYTHING):
             continue
         asked = [item for name in spec.targets if (item := spec.asked(key, name))]
         if not asked:
-            near = did_you_mean(key, [PRESET, *spec.experiment, *_any(spec).asked])
+            near = did_you_mean(key, [PRESET, CHECKS_KEY, *spec.experiment, *_any(spec).asked])
             hint = f"did you mean {near}?" if near else None
             raise fail(
                 f"--upgrade {key}: there is no such key",
@@ -257,10 +262,12 @@ def _any(spec: Spec) -> TargetSpec:
     return next(iter(spec.targets.values()))
 
 
-def _upgraded(spec: Spec, there: Recorded, rules: Sequence[Rule]) -> tuple[Newer, ...]:
+def _upgraded(
+    spec: Spec, there: Recorded, rules: Sequence[Rule], checks: Sequence[Check]
+) -> tuple[Newer, ...]:
     """What was asked to move, and had somewhere to move to."""
     kept = replace(there, moving=frozenset())
-    return tuple(item for item in newer(spec, kept, rules) if there.moves(item.key))
+    return tuple(item for item in newer(spec, kept, rules, checks) if there.moves(item.key))
 
 
 def _tell(before: Before, lock_path: Path, report: Report) -> None:

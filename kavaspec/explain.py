@@ -14,6 +14,7 @@ from functools import cache, partial
 from types import MappingProxyType
 
 from kavaspec.checks import CHECKS
+from kavaspec.checks.check import in_force
 from kavaspec.decision import Decision, Guard, Rule
 from kavaspec.errors import Where
 from kavaspec.explanation import Explanation, Flip, Override, Source
@@ -247,7 +248,7 @@ def checked_by(case: Case, source: str) -> tuple[str, ...]:
     """Names of the checks that read a key or a fact, as far as this lock has what they read."""
     return tuple(
         check.name
-        for check in CHECKS
+        for check in in_force(CHECKS, case.lock.checks)
         if source in check.inputs.values()
         and all(name in case.blocks for name in check.inputs.values() if not is_fact(name))
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias
@@ -72,6 +72,26 @@ class Check:
     """The key that it vetoes on some machine and lets pass on another: the guard stands there."""
     depends: Mapping[str, Dependence] = field(default_factory=lambda: MappingProxyType({}))
     """How the verdict depends on each machine fact that it reads, by parameter name."""
+    since: int = 1
+    """The first version of the set of checks that has it."""
+    until: int | None = None
+    """The first version that has it no longer; None while it is in force."""
+
+
+def newest_version(checks: Iterable[Check]) -> int:
+    """The version of a set of checks: it rises with each check that comes, goes or changes."""
+    return max(
+        (version for check in checks for version in (check.since, check.until or 1)), default=1
+    )
+
+
+def in_force(checks: Iterable[Check], version: int) -> tuple[Check, ...]:
+    """The checks as they were at a version: those judge what was locked then."""
+    return tuple(
+        check
+        for check in checks
+        if check.since <= version and (check.until is None or version < check.until)
+    )
 
 
 def error(message: str, *, key: str, hint: str | None = None) -> Problem:

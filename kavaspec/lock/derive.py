@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from kavaspec.checks import CHECKS
+from kavaspec.checks.check import Check, in_force
 from kavaspec.decision import Decision, Rule
 from kavaspec.errors import Exit, Problem
 from kavaspec.facts.model import Fact, Facts
 from kavaspec.guards import guards
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
-from kavaspec.lock.versions import Newer, Recorded, as_recorded, newer, rules_for
+from kavaspec.lock.versions import Newer, Recorded, as_recorded, checks_version, newer, rules_for
 from kavaspec.plain import freeze, show
 from kavaspec.resolve import NOTHING, Resolution, resolve, veto
 from kavaspec.rules import every_version
@@ -50,17 +51,21 @@ def derive(
     not_found: Mapping[str, str],
     recorded: Recorded,
     rules: Sequence[Rule] | None = None,
+    checks: Sequence[Check] | None = None,
 ) -> Derived:
     """Resolve the experiment once, then every target on top of it, and check all values. Pure.
 
     `recorded` says which versions of rules, defaults and presets the lock that is there holds: they
-    decide again. `rules` are all versions of all rules, unless a test brings its own.
+    decide again. `rules` and `checks` are all versions of all of them, unless a test brings its own.
 
     Raises:
         KavaError: exit 6, when a recorded version is not among them.
     """
     rules = every_version() if rules is None else rules
-    later = newer(spec, recorded, rules)
+    checks = CHECKS if checks is None else checks
+    later = newer(spec, recorded, rules, checks)
+    version = checks_version(checks, recorded)
+    checks = in_force(checks, version)
     spec = as_recorded(spec, recorded)
     ours = rules_for(rules, spec.experiment, "", recorded)
     about = {name: fact for name, fact in experiment_facts.items() if is_experiment_fact(name)}
@@ -76,7 +81,7 @@ def derive(
         ours = rules_for(rules, target.asked, name, recorded)
         own = resolve(target.asked, facts, ours, base=base, not_found=not_found)
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
-        vetoes, checked = veto(CHECKS, merged, facts)
+        vetoes, checked = veto(checks, merged, facts)
         found = (*vetoes, *_not_blamed(own.problems, vetoes), *_cannot_be(own))
         problems += [spec.place(problem, name) for problem in found]
         asks = own.facts_wanted | checked
@@ -84,7 +89,7 @@ def derive(
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
         machine = {fact for fact in asks if not is_experiment_fact(fact)}
         wanted[name] = frozenset(machine - set(facts))
-        guarded = guards(CHECKS, merged, facts)
+        guarded = guards(checks, merged, facts)
         guided = {
             key: replace(decision, guard=guarded.get(key, ()))
             for key, decision in own.decisions.items()
@@ -100,6 +105,7 @@ def derive(
         facts=_locked({name: experiment_facts[name] for name in asked_for & set(experiment_facts)}),
         experiment=_blocks(base.decisions),
         targets=MappingProxyType(targets),
+        checks=version,
     )
     refused = [problem for problem in problems if problem not in base.problems]
     kept = [*_not_blamed(base.problems, refused), *refused]

@@ -32,6 +32,8 @@ HEADER = "# kava.lock: written by `kavaspec lock`. Change kava.toml and lock aga
 def lock_text(lock: Lock) -> str:
     """The canonical text of a lock: UTF-8, LF, one block per decision, a blank line after each."""
     lines = [HEADER + f"lock_version: {lock.version}\n"]
+    if lock.checks != 1:  # left out, it means the first
+        lines.append(f"checks: {lock.checks}\n")
     if lock.set:
         lines.append("set:\n")
         lines += [_set_text(key, value) for key, value in sorted(lock.set.items())]
@@ -370,7 +372,15 @@ class _Reader:
             facts=MappingProxyType(dict(self._facts(tree.get("facts"), ""))),
             experiment=MappingProxyType(dict(self._blocks(tree.get("experiment"), ""))),
             targets=MappingProxyType(dict(self._targets(tree.get("targets")))),
+            checks=self._version_of_checks(tree.get("checks", 1)),
         )
+
+    def _version_of_checks(self, number: object) -> int:
+        if isinstance(number, int) and not isinstance(number, bool) and number >= 1:
+            return number
+        line = self._line("checks", 0)
+        self._report(f"checks {number!r} is no version: expected a whole number", line, "checks")
+        return 1
 
     def sensible(self, lock: Lock) -> Lock:
         """The lock without the parts that mean nothing although their seals fit; those are reported."""
@@ -390,7 +400,7 @@ class _Reader:
         extra = [
             name
             for name in tree
-            if name not in ("lock_version", "set", "facts", "experiment", "targets")
+            if name not in ("lock_version", "checks", "set", "facts", "experiment", "targets")
         ]
         for name in extra:
             self._report(f"{name} is not a part of a lock", self._line(str(name), 0), str(name))

@@ -149,6 +149,7 @@ def _merged(ours: Lock, theirs: Lock, about: Callable[[LockedFact], bool]) -> Be
         facts=facts,
         experiment=_newer(ours.experiment, theirs.experiment),
         targets=MappingProxyType(targets),
+        checks=max(ours.checks, theirs.checks),
     )
     return Before(lock=lock, sides=(ours, theirs), disagree=tuple(disagree))
 

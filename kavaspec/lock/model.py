@@ -53,6 +53,8 @@ class Lock:
     """Facts about models and data, the same on every target."""
     experiment: Mapping[str, Block]
     targets: Mapping[str, Target]
+    checks: int = 1
+    """The version of the set of checks that judged it, and from which its guards come."""
 
     def blocks(self, target: str) -> Mapping[str, Block]:
         """All decisions of one target, experiment included, sorted by key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from kavaspec.checks.check import Check
 from kavaspec.decision import Rule
 from kavaspec.errors import Problem
 from kavaspec.facts.model import Facts
@@ -41,7 +42,13 @@ class Comparison:
         return not self.differing and not self.missing_facts and not self.derived.errors
 
 
-def compare(spec: Spec, lock: Lock, *, rules: Sequence[Rule] | None = None) -> Comparison:
+def compare(
+    spec: Spec,
+    lock: Lock,
+    *,
+    rules: Sequence[Rule] | None = None,
+    checks: Sequence[Check] | None = None,
+) -> Comparison:
     """Derive every value again from the spec and the lock's own facts. Pure.
 
     Raises:
@@ -54,7 +61,13 @@ def compare(spec: Spec, lock: Lock, *, rules: Sequence[Rule] | None = None) -> C
     }
     not_found = dict.fromkeys(missing, "the lock holds it for another model or data set")
     derived = derive(
-        spec, experiment, targets, not_found=not_found, recorded=recorded(lock), rules=rules
+        spec,
+        experiment,
+        targets,
+        not_found=not_found,
+        recorded=recorded(lock),
+        rules=rules,
+        checks=checks,
     )
     return Comparison(
         derived=derived,

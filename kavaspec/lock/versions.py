@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from kavaspec.checks.check import Check, newest_version
 from kavaspec.decision import ANYTHING, AUTO, Rule
 from kavaspec.errors import Exit, KavaError, Problem
 from kavaspec.lock.model import Block, Lock
@@ -26,6 +27,9 @@ LITERAL = ("spec", "set", "target")
 PRESET = "objective.preset"
 """What one upgrades to move a preset: it moves as a whole."""
 
+CHECKS_KEY = "checks"
+"""What one upgrades to move the checks: they move as a whole, and the guards with them."""
+
 EVERYTHING = "all"
 """`--upgrade all`."""
 
@@ -37,6 +41,8 @@ class Recorded:
     by: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Target (or "" for the experiment) -> key -> `precision@1`, `default@1`, `spec`, ..."""
     moving: frozenset[str] = frozenset()
+    checks: int | None = None
+    """The version of the set of checks; None when nothing was judged yet."""
 
     def of(self, target: str, key: str) -> str | None:
         """Who decided a key; None when nobody did yet, or when it is to move."""
@@ -55,7 +61,7 @@ class Newer:
     """A version that a lock could move to."""
 
     key: str
-    """A key, or `objective.preset`."""
+    """A key, `objective.preset` or `checks`."""
     targets: tuple[str, ...]
     """Where; empty for the experiment."""
     old: str
@@ -65,7 +71,31 @@ class Newer:
 def recorded(lock: Lock, *, moving: frozenset[str] = frozenset()) -> Recorded:
     """Who decided what in a lock."""
     sections = {"": lock.experiment, **{name: it.decisions for name, it in lock.targets.items()}}
-    return Recorded(by={name: _by(blocks) for name, blocks in sections.items()}, moving=moving)
+    by = {name: _by(blocks) for name, blocks in sections.items()}
+    return Recorded(by=by, moving=moving, checks=lock.checks)
+
+
+def checks_version(checks: Sequence[Check], there: Recorded) -> int:
+    """Which version of the set of checks judges: the recorded one, or the newest.
+
+    Raises:
+        KavaError: exit 6, when the lock was judged by checks that this kavaspec does not have.
+    """
+    newest = newest_version(checks)
+    if there.checks is None or there.moves(CHECKS_KEY):
+        return newest
+    if there.checks > newest:
+        raise KavaError(
+            Problem(
+                message=f"the lock was judged by checks@{there.checks}, and this kavaspec has "
+                f"checks@{newest}",
+                exit=Exit.BROKEN,
+                code="KV0607",
+                hint="use the kavaspec that wrote the lock, or a newer one; or judge it anew: "
+                f"kavaspec lock --upgrade {CHECKS_KEY}",
+            )
+        )
+    return there.checks
 
 
 def rules_for(
@@ -128,9 +158,14 @@ def as_recorded(spec: Spec, there: Recorded) -> Spec:
     )
 
 
-def newer(spec: Spec, there: Recorded, rules: Sequence[Rule]) -> tuple[Newer, ...]:
+def newer(
+    spec: Spec, there: Recorded, rules: Sequence[Rule], checks: Sequence[Check]
+) -> tuple[Newer, ...]:
     """Every newer version that a lock could move to, sorted by key."""
     found: dict[tuple[str, str, str], list[str]] = {}
+    judged, newest = checks_version(checks, there), newest_version(checks)
+    if judged < newest:
+        found[CHECKS_KEY, f"checks@{judged}", f"checks@{newest}"] = []
     for key, target, old, new in _moves(spec, there, rules):
         found.setdefault((key, old, new), []).extend([target] if target else [])
     return tuple(

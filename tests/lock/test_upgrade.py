@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import kavaspec.rules
+from kavaspec.checks import CHECKS
+from kavaspec.checks.check import error, in_force, newest_version
 from kavaspec.cli import main
 from kavaspec.decision import AUTO, Decision, Rule
-from kavaspec.errors import Exit, KavaError
+from kavaspec.errors import Exit, KavaError, Problem
 from kavaspec.lock.derive import derive, facts_of
-from kavaspec.lock.file import parse_lock, read_lock
+from kavaspec.lock.file import lock_text, parse_lock, read_lock
 from kavaspec.lock.model import Lock
 from kavaspec.lock.stale import compare
 from kavaspec.lock.versions import NOTHING_RECORDED, Newer, recorded
@@ -48,7 +50,9 @@ def lock() -> Lock:
     return parse_lock((FOLDER / "kava.lock").read_text(encoding="utf-8"), "kava.lock")
 
 
-def derived(spec: Spec, lock: Lock, *, moving: frozenset[str] = frozenset(), rules=NEWER):
+def derived(
+    spec: Spec, lock: Lock, *, moving: frozenset[str] = frozenset(), rules=NEWER, checks=CHECKS
+):
     targets = {
         name: facts_of(
             lock.targets[name].facts if name in lock.targets else lock.targets["cpu"].facts
@@ -56,7 +60,15 @@ def derived(spec: Spec, lock: Lock, *, moving: frozenset[str] = frozenset(), rul
         for name in spec.targets
     }
     there = recorded(lock, moving=moving)
-    return derive(spec, facts_of(lock.facts), targets, not_found={}, recorded=there, rules=rules)
+    return derive(
+        spec,
+        facts_of(lock.facts),
+        targets,
+        not_found={},
+        recorded=there,
+        rules=rules,
+        checks=checks,
+    )
 
 
 # ---- rules -------------------------------------------------------------------------------------
@@ -161,6 +173,108 @@ def test_a_version_of_anything_that_is_not_here_is_refused(
     assert caught.value.problems[0].message == (
         f"{key} was decided by {by}, which this kavaspec does not have"
     )
+
+
+# ---- checks ------------------------------------------------------------------------------------
+
+
+def threads_leave_one(threads: int, world: int, cores: int) -> Problem | None:
+    """The second version of `threads_fit`: one core stays free."""
+    return None if threads * world < cores else error("too many", key="train.threads")
+
+
+[THREADS_FIT] = [check for check in CHECKS if check.name == "threads_fit"]
+STRICTER = (
+    *(replace(check, until=2) if check is THREADS_FIT else check for check in CHECKS),
+    replace(THREADS_FIT, veto=threads_leave_one, since=2),
+)
+"""A kavaspec whose second set of checks leaves a core free."""
+
+
+def test_a_set_of_checks_has_one_version():
+    assert newest_version(CHECKS) == 1
+    assert newest_version(STRICTER) == 2
+    assert in_force(STRICTER, 1) == tuple(
+        replace(check, until=2) if check is THREADS_FIT else check for check in CHECKS
+    )
+    assert [check.name for check in in_force(STRICTER, 2)] == [
+        *(check.name for check in CHECKS if check is not THREADS_FIT),
+        "threads_fit",
+    ]
+
+
+def test_a_stricter_check_leaves_the_lock_fresh_and_is_named(spec: Spec, lock: Lock):
+    found = compare(spec, lock, checks=STRICTER)
+    assert found.fresh
+    assert found.newer == (Newer(key="checks", targets=(), old="checks@1", new="checks@2"),)
+
+
+def test_a_new_lock_is_judged_by_the_newest_checks_and_says_so(spec: Spec, lock: Lock):
+    facts = {name: facts_of(target.facts) for name, target in lock.targets.items()}
+    less = replace(lock.targets["cpu"].facts["fact.cpu.cores"], value=32)
+    facts["cpu"] = facts_of({**lock.targets["cpu"].facts, "fact.cpu.cores": less})
+    found = derive(
+        parse_spec(
+            (FOLDER / "kava.toml").read_text(encoding="utf-8")
+            + "\n[targets.cpu.train]\nthreads = 8\n",
+            "kava.toml",
+            set={"eval.rows": 64},
+        ),
+        facts_of(lock.facts),
+        facts,
+        not_found={},
+        recorded=NOTHING_RECORDED,
+        checks=STRICTER,
+    ).lock
+    assert found.targets["cpu"].decisions["train.threads"].guard == ("fact.cpu.cores >= 9",)
+    text = lock_text(found)
+    assert text.splitlines()[1:5] == ["lock_version: 1", "", "checks: 2", ""]
+    assert parse_lock(text, "kava.lock") == found
+    assert parse_lock(text.replace("checks: 2\n\n", ""), "kava.lock").checks == 1
+
+
+def test_upgraded_checks_judge_again(spec: Spec, lock: Lock):
+    new = derived(spec, lock, moving=frozenset({"checks"}), rules=RULES, checks=STRICTER)
+    assert (new.lock.checks, new.newer) == (2, ())
+    assert [(problem.key, problem.code) for problem in new.errors] == [
+        ("train.threads", "KV0751")
+    ], "the rule takes every core of the CPU node, and the second checks refuse that"
+
+
+def test_a_lock_of_checks_that_are_not_here_yet_is_not_judged_anew(spec: Spec, lock: Lock):
+    with pytest.raises(KavaError) as caught:
+        compare(spec, replace(lock, checks=2))
+    assert (str(caught.value), caught.value.exit_code) == (
+        "the lock was judged by checks@2, and this kavaspec has checks@1",
+        Exit.BROKEN,
+    )
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", "true"])
+def test_a_version_of_checks_that_is_none_is_a_broken_lock(lock: Lock, number: str):
+    text = lock_text(lock).replace("facts:", f"checks: {number}\n\nfacts:", 1)
+    with pytest.raises(KavaError) as caught:
+        parse_lock(text, "kava.lock")
+    assert caught.value.exit_code == Exit.BROKEN
+    assert "is no version: expected a whole number" in str(caught.value)
+
+
+def test_the_checks_move_on_the_command_line_too(
+    locked: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    assert main(["lock"]) == 0
+    monkeypatch.setattr("kavaspec.lock.derive.CHECKS", STRICTER)
+    monkeypatch.setattr("kavaspec.compile.CHECKS", STRICTER)
+    capsys.readouterr()
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "1 newer rule is available: checks (checks@1 -> checks@2)",
+        "  take one: kavaspec lock --upgrade KEY",
+    ]
+    before = (locked / "kava.lock").read_bytes()
+    assert main(["lock", "--upgrade", "checks"]) == Exit.UNSATISFIABLE
+    assert "error[KV0751]: too many" in capsys.readouterr().err
+    assert (locked / "kava.lock").read_bytes() == before
 
 
 # ---- on the command line -----------------------------------------------------------------------
