@@ -19,8 +19,8 @@ from kavaspec.lock.model import Here
 from kavaspec.sources.rows import Row as Columns
 from kavaspec.sources.rows import read_rows
 from kavaspec_runtime import load
-from kavaspec_runtime.capture import keep_cache_while_checkpointing, logits_at, trunk
-from kavaspec_runtime.data import Feed, Template, four_tokens
+from kavaspec_runtime.capture import keep_cache_while_checkpointing, logits_at
+from kavaspec_runtime.data import Feed, Template, four_tokens, hold_labels
 from kavaspec_runtime.device import DTYPES, device_of, scaler_for
 from kavaspec_runtime.evaluate import Exam, hold_against
 from kavaspec_runtime.lora import Lora, adapt
@@ -165,7 +165,10 @@ def data_of(
         micro_batch=micro_batch,
         pad_id=pad_id,
         pad_to=template.max_length if objective.counts_padding else None,
+        split=split,
+        max_length=template.max_length,
     )
+    feed.hold_labels(settings.whole("train.steps"))
     exam = Exam(
         rows=held_out[: judged[0]],
         questions=held_out[: judged[1]],
@@ -174,6 +177,13 @@ def data_of(
         batch=micro_batch + micro_batch % 2,
         tokenizer=tokenizer,
         pad_id=pad_id,
+    )
+    hold_labels(
+        exam.rows,
+        range(len(exam.rows)),
+        eval_split,
+        "the student is judged on",
+        template.max_length,
     )
     hold_against(exam.questions, exam.answer_after)
     return feed, exam
@@ -216,6 +226,8 @@ def models_of(settings: Settings, here: Here, objective: Objective, device: torc
         projector=projector,
         device=device,
         precision=DTYPES[settings.text("train.precision")],
+        teacher_depth=objective.teacher_depth,
+        mask_padding=objective.counts_padding,
     )
 
 
@@ -366,7 +378,7 @@ def _plain_head(models: Models) -> None:
     batch = four_tokens().to(models.device)
     models.student.eval()
     whole_NV = models.student(input_ids=batch.ids_BT).logits[:, :-1].flatten(0, 1).float()
-    ours_NV = logits_at(models.student, trunk(models.student, batch).hidden_BTC, batch.label_BT)
+    ours_NV = logits_at(models.student, models.student_sees(batch).hidden_BTC, batch.label_BT)
     if not torch.allclose(whole_NV, ours_NV, rtol=1e-2, atol=1e-2):
         raise fail(
             f"{type(models.student).__name__} changes its logits after the vocabulary head "

@@ -16,10 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.sources.digest import TOKENIZERS, has_tokenizer
 from kavaspec_runtime.randomness import seeded
-
-VOCABULARIES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
-"""A folder with a tokenizer has at least one of these."""
 
 
 def quiet() -> None:
@@ -64,7 +62,23 @@ def pretrained(
             key=f"model.{role}.source",
             hint="it has to be a folder with config.json and .safetensors files, or a .gguf file",
         ) from error
+    if path.is_file():
+        dequantised(model)
     return model if extra else model.to(device)
+
+
+def dequantised(model: Any) -> None:
+    """The weights of a `.gguf` file are ordinary ones once they are read. transformers goes on to call
+    the model quantized, and would refuse to save it, or what is made from its config.
+    """
+    model.hf_quantizer = None
+    for holder, names in (
+        (model, ("is_quantized", "quantization_method")),
+        (model.config, ("quantization_config",)),
+    ):
+        for name in names:
+            if name in vars(holder):
+                delattr(holder, name)
 
 
 @contextmanager
@@ -196,9 +210,9 @@ def tokenizer_of(path: Path) -> Any:
     """The tokenizer of a model folder or `.gguf` file."""
     from transformers import AutoTokenizer
 
-    if path.is_dir() and not any((path / name).exists() for name in VOCABULARIES):
+    if path.is_dir() and not has_tokenizer(path):
         # transformers would make one with an empty vocabulary, and say nothing
-        raise _no_tokenizer(path, f"it has none of {', '.join(VOCABULARIES)}")
+        raise _no_tokenizer(path, f"it has none of {', '.join(TOKENIZERS)}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(
             **where(path), local_files_only=True, trust_remote_code=False

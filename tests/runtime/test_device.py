@@ -65,6 +65,8 @@ def test_autocast_is_told_device_and_precision(monkeypatch, backend, precision, 
         projector=torch.nn.Module(),
         device=torch.device(backend),
         precision=precision,
+        teacher_depth=0,
+        mask_padding=False,
     )
     models.computing()
     assert told == [(backend, {"dtype": dtype, "enabled": enabled})]

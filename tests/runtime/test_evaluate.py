@@ -51,6 +51,26 @@ def test_rows_that_cannot_be_judged_are_refused_before_training(world):
     hold_against([], "Answer:")
 
 
+def test_held_out_rows_without_any_label_are_refused_before_training(world, monkeypatch):
+    monkeypatch.setattr("kavaspec_runtime.data.Feed.hold_labels", lambda *_: None)
+    with pytest.raises(KavaError) as caught:
+        built(world, data__max_length=8, eval__rows=3)
+    [problem] = caught.value.problems
+    assert problem.message.startswith(
+        "the student is judged on rows of test without any token to predict: nothing follows their "
+        "prompts within data.max_length = 8. Rows, counted from 0: 0, 1, 2"
+    )
+    assert (problem.code, problem.exit) == ("KV0812", 7)
+
+
+def test_training_rows_without_any_label_are_refused_before_anything_is_loaded(world):
+    with pytest.raises(KavaError) as caught:
+        built(world, data__max_length=8)
+    [problem] = caught.value.problems
+    assert problem.message.startswith("step 1 trains on rows of train")
+    assert (problem.code, problem.exit) == ("KV0812", 7)
+
+
 def test_prompts_end_together():
     ids, mask = left_padded([(5, 6, 7), (8,)], 1, torch.device("cpu"))
     assert ids.tolist() == [[5, 6, 7], [1, 1, 8]]

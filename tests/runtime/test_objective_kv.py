@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from kavaspec.errors import KavaError
 from kavaspec_runtime.build import build
+from kavaspec_runtime.capture import vectors
 from kavaspec_runtime.data import Row, pad, totals
 from kavaspec_runtime.objectives.kv import KeyValue, aggregate, layer_weights
 from kavaspec_runtime.optimizer import trainable
@@ -213,13 +215,19 @@ def test_what_stands_in_the_padding_does_not_matter(world):
     assert losses == pytest.approx([losses[0]] * 4, rel=1e-6)
 
 
-def test_rows_without_labels_do_not_divide_by_zero(world):
+def test_a_micro_batch_without_labels_adds_nothing_and_a_global_batch_without_is_no_zero(world):
+    """`Feed` refuses the second; nobody is told that its cross-entropy is 0."""
     parts = built(world)
     models, objective = parts.trainer.models, parts.trainer.objective
     cut = Row(ids=(4, 5, 6), first_label=9, prompt=(), completion="")
-    terms = objective.terms(models, pad([cut], (0,), pad_id=1, pad_to=None), totals([cut], None))
-    assert terms.metrics["ce"].item() == 0.0
-    assert torch.isfinite(terms.loss)
+    whole = Row(ids=(4, 5, 6), first_label=1, prompt=(4,), completion="")
+    batch = pad([cut], (0,), pad_id=1, pad_to=None)
+    found = [
+        objective.terms(models, batch, totals(rows, None)).metrics["ce"].item()
+        for rows in ([cut, whole], [cut])
+    ]
+    assert found[0] == 0.0
+    assert math.isnan(found[1])
 
 
 def test_scales_are_the_teachers_deviation_and_do_not_depend_on_the_micro_batch(world):
@@ -232,9 +240,11 @@ def test_scales_are_the_teachers_deviation_and_do_not_depend_on_the_micro_batch(
     assert scales[0] == scales[1]
     assert set(scales[0]) == {("key", 0), ("key", 1), ("value", 0), ("value", 1)}
     parts = built(world)
-    seen = parts.trainer.models.teacher_sees(parts.feed.batch(parts.feed.order.rows(0)))
+    taught = parts.trainer.models.teacher_sees(parts.feed.batch(parts.feed.order.rows(0)))
     mask = parts.feed.batch(parts.feed.order.rows(0)).mask_BT
-    assert scales[0]["key", 1] == pytest.approx(seen.keys_BTF[3][mask].std().item(), rel=1e-4)
+    assert scales[0]["key", 1] == pytest.approx(
+        vectors(taught.keys_BHTD[3], mask).std().item(), rel=1e-4
+    )
 
 
 def test_the_teacher_computes_no_layer_that_nobody_reads(world):

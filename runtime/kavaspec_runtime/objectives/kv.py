@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from kavaspec.errors import Exit, fail
 from kavaspec.plain import show
-from kavaspec_runtime.capture import Seen
+from kavaspec_runtime.capture import Kept, Seen, vectors
 from kavaspec_runtime.data import Batch, Totals, four_tokens
 from kavaspec_runtime.losses import Distance, cosine_N, distance
 from kavaspec_runtime.objectives.objective import (
@@ -114,8 +114,8 @@ class KeyValue(Objective):
         """Compare the widths that both models really leave in their caches with the locked ones."""
         batch = four_tokens().to(models.device)
         with torch.no_grad():
-            self._held_against("student", models.student_sees(batch))
-            self._held_against("teacher", models.teacher_sees(batch))
+            self._held_against("student", models.student_sees(batch).kept.widths)
+            self._held_against("teacher", models.teacher_sees(batch).widths)
 
     def measured(self, models: Models, batches: Sequence[Batch]) -> KeyValue:
         """With `layer_std`: the standard deviation of each teacher tensor over `batches`."""
@@ -123,9 +123,9 @@ class KeyValue(Objective):
             return self
         spread: dict[tuple[str, int], Spread] = {}
         for batch in batches:
-            seen = models.teacher_sees(batch)
+            taught = models.teacher_sees(batch)
             for tensor in self.tensor_weights:
-                for pair, side in enumerate(self._teacher_side(seen, tensor, batch.mask_BT)):
+                for pair, side in enumerate(self._teacher_side(taught, tensor, batch.mask_BT)):
                     spread[tensor, pair] = spread.get((tensor, pair), NOTHING_YET).plus(side)
         return replace(self, scales={place: seen.deviation() for place, seen in spread.items()})
 
@@ -133,7 +133,7 @@ class KeyValue(Objective):
 
     def terms(self, models: Models, batch: Batch, totals: Totals) -> Terms:
         seen = models.student_sees(batch)
-        ce = self._cross_entropy(models, batch, seen) / max(totals.labels, 1)
+        ce = self._cross_entropy(models, batch, seen) / totals.labels
         tokens = totals.places if self.counts_padding else totals.tokens
         share = 1 / (max(tokens, 1) * len(self.student_dims))
         kv = ce.new_zeros(())
@@ -172,7 +172,7 @@ class KeyValue(Objective):
         taught = models.teacher_sees(batch)
         found = []
         for tensor in tensors:
-            students = self._student_side(seen, tensor, counted_BT)
+            students = self._student_side(seen.kept, tensor, counted_BT)
             teachers = self._teacher_side(taught, tensor, counted_BT)
             for pair, (student_NF, teacher_NF) in enumerate(zip(students, teachers, strict=True)):
                 found.append(self._two(models.projector, tensor, pair, student_NF, teacher_NF))
@@ -190,28 +190,27 @@ class KeyValue(Objective):
             teacher_NF = projector(teacher_NF, tensor, pair)
         return Compared(tensor=tensor, pair=pair, student_NF=student_NF, teacher_NF=teacher_NF)
 
-    def _student_side(self, seen: Seen, tensor: str, counted_BT: Tensor) -> list[Tensor]:
-        return self._vectors(seen, tensor, self.student_layers, counted_BT)
+    def _student_side(self, kept: Kept, tensor: str, counted_BT: Tensor) -> list[Tensor]:
+        return self._vectors(kept, tensor, self.student_layers, counted_BT)
 
-    def _teacher_side(self, seen: Seen, tensor: str, counted_BT: Tensor) -> list[Tensor]:
-        return self._vectors(seen, tensor, self.teacher_layers, counted_BT)
+    def _teacher_side(self, kept: Kept, tensor: str, counted_BT: Tensor) -> list[Tensor]:
+        return self._vectors(kept, tensor, self.teacher_layers, counted_BT)
 
     def _vectors(
-        self, seen: Seen, tensor: str, layers: tuple[int, ...], counted_BT: Tensor
+        self, kept: Kept, tensor: str, layers: tuple[int, ...], counted_BT: Tensor
     ) -> list[Tensor]:
         """float32 `[N, F]` for each pair: padding is gone before anything is computed."""
-        by_layer = seen.keys_BTF if tensor == "key" else seen.values_BTF
-        chosen = [by_layer[layer][counted_BT].float() for layer in layers]
+        by_layer = kept.keys_BHTD if tensor == "key" else kept.values_BHTD
+        chosen = [vectors(by_layer[layer], counted_BT).float() for layer in layers]
         if self.aggregate == "none":
             return chosen
         return [aggregate(self.aggregate, chosen, self.weight_start, self.weight_stop)]
 
     # ---- shapes
 
-    def _held_against(self, role: str, seen: Seen) -> None:
+    def _held_against(self, role: str, here: list[int]) -> None:
         layers = self.student_layers if role == "student" else self.teacher_layers
         locked = self.student_dims if role == "student" else self.teacher_dims
-        here = [keys.shape[-1] for keys in seen.keys_BTF]
         if max(layers) >= len(here):
             raise fail(
                 f"the {role} leaves keys and values of {len(here)} layers, the lock compares layer {max(layers)}",

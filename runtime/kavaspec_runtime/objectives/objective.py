@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from kavaspec_runtime.capture import Seen, logits_at, teach, trunk
+from kavaspec_runtime.capture import Kept, Seen, logits_at, teach, trunk
 from kavaspec_runtime.data import Batch, Totals
 from kavaspec_runtime.losses import cross_entropy
 from kavaspec_runtime.settings import Settings
@@ -25,6 +25,10 @@ class Models:
     projector: nn.Module
     device: torch.device
     precision: torch.dtype
+    teacher_depth: int
+    """How many of the teacher's layers are read, from the first on."""
+    mask_padding: bool
+    """Whether attention is told what is padding: only where padding is compared too."""
 
     def computing(self) -> torch.autocast:
         """Matrix products in `precision`; float32 leaves everything as it is."""
@@ -34,11 +38,17 @@ class Models:
         )
 
     def student_sees(self, batch: Batch) -> Seen:
-        return trunk(self.student, batch)
+        return trunk(self.student, batch, mask_padding=self.mask_padding)
 
-    def teacher_sees(self, batch: Batch) -> Seen:
+    def teacher_sees(self, batch: Batch) -> Kept:
         assert self.teacher is not None, "an objective that asks for a teacher says needs_teacher"
-        return teach(self.teacher, batch, self.device)
+        return teach(
+            self.teacher,
+            batch,
+            self.device,
+            depth=self.teacher_depth,
+            mask_padding=self.mask_padding,
+        )
 
     def train(self) -> None:
         """Dropout on, for those who learn."""
