@@ -6,6 +6,7 @@ load the spec ─▶ recall what the old lock observed ─▶ derive ─▶ obse
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -202,6 +203,7 @@ def experiment_request(
         eval_split=str(_literal(spec, "data.eval_split")),
         prompt=str(_literal(spec, "data.prompt")),
         completion=str(_literal(spec, "data.completion")),
+        answer_after=str(_literal(spec, "eval.answer_after")),
     )
 
 
@@ -361,10 +363,29 @@ def _of_facts(message: str, hint: str) -> Problem:
 def _fact_file(spec: Spec, path: str, project: Project, *, at: str) -> Facts:
     from kavaspec.facts.file import read_facts  # only a spec that names a fact file needs it
 
+    file = project.folder / path
     try:
-        return read_facts(project.folder / path)
+        return read_facts(file)
     except KavaError as error:
-        raise KavaError(*(_at(spec, at, problem) for problem in error.problems)) from None
+        problems = error.problems
+        if not file.exists():
+            hint = _way_to_facts(spec, path, project, of_a_target=at != "facts")
+            problems = tuple(replace(problem, hint=hint) for problem in problems)
+        raise KavaError(*(_at(spec, at, problem) for problem in problems)) from None
+
+
+def _way_to_facts(spec: Spec, path: str, project: Project, *, of_a_target: bool) -> str:
+    """What to do about a fact file that is not there: the one that was meant, or a new one."""
+    there = [file.relative_to(project.folder) for file in project.folder.glob("facts/*.yaml")]
+    near = did_you_mean(Path(path).stem, sorted(file.stem for file in there))
+    if near is not None and f"facts/{near}.yaml" != path:
+        return f"did you mean facts/{near}.yaml?"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "NAME"
+    of = "" if of_a_target else f" --spec {spec.path}"
+    where = "on that machine" if of_a_target else "where the models and data are"
+    written = f"facts/{name}.yaml"
+    then = "" if written == path else f", and write facts = {toml(written)}"
+    return f"make it {where}: kavaspec facts{of} --save {name}{then}"
 
 
 def _look(

@@ -17,21 +17,20 @@ from kavaspec.checks import CHECKS
 from kavaspec.checks.check import in_force
 from kavaspec.decision import Decision, Guard, Rule
 from kavaspec.errors import Where
-from kavaspec.explanation import Explanation, Flip, Override, Source
+from kavaspec.explanation import NO_EVIDENCE, Explanation, Flip, Override, Source
 from kavaspec.facts.model import TRUST, Facts, How
 from kavaspec.facts.names import kind_of
+from kavaspec.lock.derive import facts_of
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.stale import Comparison, compare
 from kavaspec.paste import paste
 from kavaspec.plain import Plain, same, show
+from kavaspec.resolve import veto
 from kavaspec.rules import every_version
 from kavaspec.sizes import spelled
 from kavaspec.spec.schema import keys
 from kavaspec.spec.spec import Spec
 from kavaspec.tipping import tipping_points
-
-NO_EVIDENCE = "no evidence kept"
-"""A lock keeps values; what a probe saw is only in a fact file."""
 
 SUPPOSED = "supposition@1"
 """Who "saw" a fact of `--if`."""
@@ -389,7 +388,33 @@ def _flips(case: Case, key: str, decision: Decision) -> Callable[[], tuple[Flip,
     decided = frozenset(
         name for name, other in case.decisions.items() if rule_of(name, other.by) is not None
     )
-    return cache(partial(tipping_points, rule, decision.inputs, decided=decided))
+    return cache(
+        partial(
+            tipping_points,
+            rule,
+            decision.inputs,
+            decided=decided,
+            can_be=partial(_can_be, case),
+        )
+    )
+
+
+def _can_be(case: Case, key: str, value: Plain) -> bool:
+    """Whether a key may have a value here, as far as the checks know that look at it alone.
+
+    A rule can be asked what it would do on `cuda`; where there is no card, nobody wants to know.
+    """
+    if key not in case.decisions:
+        return True
+    alone = [
+        check
+        for check in in_force(CHECKS, case.lock.checks)
+        if key in check.inputs.values()
+        and all(name == key or is_fact(name) for name in check.inputs.values())
+    ]
+    supposed = {key: replace(case.decisions[key], value=value)}
+    said, _ = veto(alone, supposed, facts_of(case.facts))
+    return not any(problem.severity == "error" for problem in said)
 
 
 def _override(case: Case, key: str, value: Plain) -> Callable[[], Override]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
 from kavaspec.decision import Rejected, Term
 from kavaspec.errors import Where
-from kavaspec.plain import Plain, show, thaw
+from kavaspec.plain import Plain, same, show, thaw
 from kavaspec.sizes import with_size
+
+NO_EVIDENCE = "no evidence kept"
+"""A lock keeps values; what a probe saw is only in a fact file."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -181,11 +184,54 @@ def sections(it: Explanation) -> Iterator[Section]:
     yield _rows(
         "not", ((with_size(no.value, it.unit), no.because) for no in it.rejected), joint=": "
     )
-    yield _lines("flips", *map(str, it.flips))
+    yield _lines("flips", *flips_text(it.flips))
     yield _lines("valid while", *it.guard)
     yield _lines("feeds", *([feeds_text(it.feeds, it.reaches)] if it.feeds else []))
     if it.override is not None:
         yield _lines("override", f"{it.override.at}:", *it.override.text.split("\n"))
+
+
+LITTLE = 1000
+"""Of a size: a thousandth up or down is only a little."""
+
+
+def flips_text(flips: Sequence[Flip]) -> Iterator[str]:
+    """One line each; what only repeats its source, or moves with it, is told once."""
+    by_source: dict[str, list[Flip]] = {}
+    for flip in flips:
+        by_source.setdefault(flip.source, []).append(flip)
+    for source, found in by_source.items():
+        alike = [flip for flip in found if flip.stop is None and _repeats(flip)]
+        others = [flip for flip in found if flip not in alike]
+        words = [show(flip.at) for flip in alike if isinstance(flip.at, str)]
+        if len(words) > 1:
+            yield f"with {source}: {', '.join(words[:-1])} or {words[-1]}"
+        elif len(alike) == len(found) == 2 and _apart(found) == 2:
+            yield f"with {source}, step by step"
+        elif len(found) == 2 and 0 < _apart(found) * LITTLE <= abs(_number(found[0].at)):
+            yield f"a little with {source}"
+            continue
+        else:
+            others = found
+        yield from map(str, others)
+
+
+def _repeats(flip: Flip) -> bool:
+    """Whether it gives the very value that its source has, or a list of nothing else."""
+    if flip.op != "==" or flip.at is None or isinstance(flip.at, bool):
+        return False
+    each = flip.to if isinstance(flip.to, tuple) and flip.to else (flip.to,)
+    return all(same(item, flip.at) for item in each)
+
+
+def _apart(flips: Sequence[Flip]) -> float:
+    """How far the tipping points below and above are from each other; 0 for others."""
+    below, above = _number(flips[0].at), _number(flips[-1].at)
+    return above - below if below and above else 0
+
+
+def _number(value: Plain) -> float:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
 
 
 def feeds_text(direct: tuple[str, ...], through: tuple[str, ...]) -> str:
@@ -251,7 +297,8 @@ def _place(where: Where) -> dict[str, Any]:
 
 def _source_row(source: Source) -> tuple[str, ...]:
     seen = f": {source.evidence}" if source.evidence else ""
-    unseen = f"; {source.unseen}" if source.unseen else ""
+    otherwise = source.unseen.removeprefix(NO_EVIDENCE).removeprefix(": ")
+    unseen = f"; {otherwise}" if otherwise else ""
     value = with_size(source.value, source.unit)
     return (source.name, f"= {value}", f"{source.how}{seen}{unseen}")
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from kavaspec.decision import Guard
 from kavaspec.errors import Exit, KavaError, Problem, fail
+from kavaspec.facts.names import kind_of
 from kavaspec.facts.observe import observe_machine
 from kavaspec.facts.probes import PROBES
 from kavaspec.lock.derive import derive, facts_of
@@ -19,6 +20,7 @@ from kavaspec.lock.model import Lock
 from kavaspec.lock.recover import recover_spec
 from kavaspec.lock.versions import recorded
 from kavaspec.plain import Plain, same, show
+from kavaspec.sizes import spelled, with_size
 from kavaspec.spec.schema import keys
 
 Report = Callable[[str], None]
@@ -39,14 +41,19 @@ class Held:
 
     key: str
     guard: Guard
+    wish: str
+    """What the guard asks for, in units for people, without the name of the fact where it says `==`."""
     here: str
     ok: bool
 
     @property
     def text(self) -> str:
-        """`train.micro_batch needs fact.gpu.memory_bytes >= 8, here is 4`."""
+        """`train.micro_batch needs fact.gpu.memory_bytes >= 37.3 GiB, here is 24 GiB`."""
         verb = "needs" if not self.ok else "has"
-        return f"{self.key} {verb} {self.guard}, here is {self.here}"
+        short = self.guard.fact.removeprefix("fact.")
+        asks = self.wish.removeprefix(f"{short} ")
+        asks = f"== {asks}" if self.guard.op == "==" else asks
+        return f"{self.key} {verb} {self.guard.fact} {asks}, here is {self.here}"
 
 
 def see(lock: Lock, targets: Sequence[str], *, env: Mapping[str, str], report: Report) -> Seen:
@@ -76,11 +83,10 @@ def choose_target(lock: Lock, named: str | None, seen: Seen) -> str:
         KavaError: exit 2 when there is no such target, or several fit; exit 4 when of several
             none fits. Says of every other target why it does not.
     """
-    known = ", ".join(lock.targets)
     if named is not None:
-        if named not in lock.targets:
-            raise fail(f"the lock has no target {named}; it has {known}", Exit.USAGE, code="KV0007")
+        refuse_unknown(lock, named)
         return named
+    known = ", ".join(lock.targets)
     if len(lock.targets) == 1:
         return next(iter(lock.targets))
     failing = {
@@ -104,7 +110,15 @@ def choose_target(lock: Lock, named: str | None, seen: Seen) -> str:
         lines = [*reasons, "add a target for this machine to kava.toml and lock, or see all that"]
         lines[-1] += " one of them needs: --target NAME"
         exit, code = Exit.DRIFT, "KV0408"
-    raise KavaError(Problem(message=message, exit=exit, code=code, hint="\n  ".join(lines)))
+    raise KavaError(Problem(message=message, exit=exit, code=code, hint="\n".join(lines)))
+
+
+def refuse_unknown(lock: Lock, target: str) -> None:
+    """Exit 2 for a target that the lock does not have."""
+    if target not in lock.targets:
+        message = f"the lock has no target {target}; it has {', '.join(lock.targets)}"
+        hint = f"name one of them: --target {next(iter(lock.targets))}"
+        raise fail(message, Exit.USAGE, code="KV0007", hint=hint)
 
 
 def would_be(lock: Lock, target: str, seen: Seen) -> Mapping[str, tuple[Plain, Plain]]:
@@ -147,12 +161,25 @@ def _hold(key: str, guard: Guard, seen: Seen) -> Held:
     known = guard.fact in seen.facts
     value = seen.facts.get(guard.fact)
     reason = seen.reasons.get(guard.fact, "nothing looks for it")
+    asked, here = _spelled(guard, value)
+    name = guard.fact.removeprefix("fact.")
     return Held(
         key=key,
         guard=guard,
-        here=show(value) if known else f"unknown ({reason})",
+        wish=asked if guard.op == "==" else f"{name} {guard.op} {asked}",
+        here=here if known else f"unknown ({reason})",
         ok=guard.holds(value) if known else guard.holds(None) and guard.op == "not in",
     )
+
+
+def _spelled(guard: Guard, value: Plain) -> tuple[str, str]:
+    """What is asked and what is here, in the fact's unit; to the byte where only that differs."""
+    kind = kind_of(guard.fact)
+    unit = kind.unit if kind else ""
+    asked, here = (spelled(it, unit) or show(it) for it in (guard.value, value))
+    if asked == here and not same(guard.value, value):
+        return with_size(guard.value, unit), with_size(value, unit)
+    return asked, here
 
 
 def _titled(title: str, lines: Sequence[str]) -> Sequence[str]:

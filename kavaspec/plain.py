@@ -71,6 +71,11 @@ def show(value: Plain) -> str:
     return repr(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 step`, `2 steps`."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def toml(value: Plain) -> str:
     """The value as a person would write it in kava.toml."""
     if isinstance(value, Mapping):

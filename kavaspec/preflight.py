@@ -1,22 +1,32 @@
 """Before a run: hold the lock against this machine, and find its models, data and run folder here.
 
-Preflight decides nothing. It measures only what guards name, expands the locked places, verifies
-digests and free space, and reports everything in one table: lock, here, verdict.
+Preflight decides nothing. It proves the lock from the lock alone, measures only what guards name,
+expands the locked places and tries the one that is taken, verifies digests and free space, and
+reports everything in one table: verdict, lock, here.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kavaspec.errors import Exit, KavaError, Problem, fail
-from kavaspec.fit import Held, choose_target, hold, notes, see, would_be
+from kavaspec.fit import Held, choose_target, hold, notes, refuse_unknown, see, would_be
+from kavaspec.footprint import BYTES, Footprint, footprint, in_bytes
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Here, Lock
-from kavaspec.plain import Plain, toml
+from kavaspec.lock.prove import prove
+from kavaspec.plain import Plain
 from kavaspec.project import Project
+from kavaspec.run_folder import (
+    Chosen,
+    choose,
+    free_bytes,
+    held_bytes,
+    not_to_be_thrown_away,
+    refused,
+)
 from kavaspec.sources.digest import layers_digest, model_digest
 from kavaspec.sources.locate import What
 
@@ -37,7 +47,19 @@ class Row:
     exit: Exit = Exit.DRIFT
     """The exit code when it is not ok."""
     code: str = "KV0401"
+    message: str = ""
+    """What is wrong, as a sentence; empty where the row itself says it."""
     hint: str = ""
+
+    @property
+    def problem(self) -> Problem:
+        """The row as an error."""
+        return Problem(
+            message=self.message or f"{self.what}: the lock wants {self.lock}, here is {self.here}",
+            exit=self.exit,
+            code=self.code,
+            hint=self.hint or None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,8 +79,14 @@ class Verdict:
 
     rows: tuple[Row, ...]
     here: Here | None
+    target: str
     notes: tuple[str, ...] = ()
-    """What this machine would have decided otherwise, though the locked values are valid."""
+    """Worth a word and no reason to refuse: what this machine would have decided otherwise, which
+    place was passed over, what could not be held against anything."""
+
+    cache: Path | None = None
+    """Where libraries keep what they can make again: the first usable place of `paths.cache`. None
+    where nothing is compiled, so nothing is kept."""
 
     @property
     def failures(self) -> tuple[Row, ...]:
@@ -76,79 +104,66 @@ def preflight(
     """Hold a lock against this machine.
 
     Raises:
-        KavaError: exit 2 when several targets fit and none was named, exit 4 when none does; exit
-            5 when the experiment is provisional; exit 6 when keys are missing from the lock.
+        KavaError: exit 2 when several targets fit and none was named, exit 4 when none does; exit 6
+            or 3 when the lock does not follow from itself; exit 5 when the experiment is provisional.
     """
-    named = request.target
-    candidates = [named] if named is not None and named in lock.targets else list(lock.targets)
-    seen = see(lock, candidates, env=project.env, report=report)
-    target = choose_target(lock, request.target, seen)
-    _refuse_incomplete(lock, target)
+    only = request.target or (next(iter(lock.targets)) if len(lock.targets) == 1 else None)
+    if only is not None:
+        refuse_unknown(lock, only)
+        prove(lock, only)  # milliseconds, before looking, which may take seconds
     _refuse_provisional(lock)
+    candidates = list(lock.targets) if only is None else [only]
+    seen = see(lock, candidates, env=project.env, report=report)
+    target = choose_target(lock, only, seen)
+    unknown = prove(lock, target)
     values, found = lock.values(target), ids(lock, target)
-    rows = [_guard_row(held) for held in hold(lock, target, seen)]
+    rows = [guard_row(held) for held in hold(lock, target, seen)]
     teacher, student, data, places = _find(values, project, report)
-    folder, output = _run_folder(values, found, target, request, project)
-    rows = [*rows, *_memory(lock, values), *places, output]
-    if not all(row.ok for row in rows) or folder is None:
-        return Verdict(rows=tuple(rows), here=None)
-    differs = notes(would_be(lock, target, seen))
-    here = Here(
+    size = _size(lock, values, request)
+    chosen = _choose(values, found, target, request, project)
+    rows += [*_memory(lock, values), *places]
+    folder = None
+    if chosen.place is None or chosen.place.path is None:
+        rows.append(no_place_row(chosen))
+    else:
+        folder = chosen.place.path / _inside(values, found, target, request)
+        rows.append(_place(chosen, folder))
+        rows.append(disk_row(folder, size, held=held_bytes(folder), free=free_bytes(folder)))
+    said = (*_passed_over(chosen), *_not_held(unknown), *notes(would_be(lock, target, seen)))
+    here = None
+    if folder is not None:
+        here = Here(
+            target=target,
+            kx=found.kx,
+            kn=found.kn,
+            lock_text=lock_text,
+            run_folder=folder,
+            teacher=teacher,
+            student=student,
+            data=data,
+            device_index=0,
+            resume=request.resume,
+            allow_numerics=request.allow_numerics,
+            rehearse=lock.targets[target].decisions["train.micro_batch"].provisional,
+            stop_after=request.smoke,
+            judge_at_most=None if request.smoke is None else SMOKE_ROWS,
+            facts=seen.facts,
+        )
+        rows += _taken(here)
+    passed = all(row.ok for row in rows)
+    return Verdict(
+        rows=tuple(rows),
+        here=here if passed else None,
         target=target,
-        kx=found.kx,
-        kn=found.kn,
-        lock_text=lock_text,
-        run_folder=folder,
-        teacher=teacher,
-        student=student,
-        data=data,
-        device_index=0,
-        resume=request.resume,
-        allow_numerics=request.allow_numerics,
-        rehearse=lock.targets[target].decisions["train.micro_batch"].provisional,
-        stop_after=request.smoke,
-        judge_at_most=None if request.smoke is None else SMOKE_ROWS,
-        facts=seen.facts,
+        notes=said,
+        cache=_cache(values, project) if values["train.compile"] else None,
     )
-    return Verdict(rows=tuple(rows), here=here, notes=differs)
 
 
 def refusal(verdict: Verdict) -> KavaError:
     """Everything that failed, as one error: drift first, then what is missing."""
     order = sorted(verdict.failures, key=lambda row: row.exit)
-    return KavaError(
-        *(
-            Problem(
-                message=f"{row.what}: the lock wants {row.lock}, here is {row.here}",
-                exit=row.exit,
-                code=row.code,
-                hint=row.hint or None,
-            )
-            for row in order
-        )
-    )
-
-
-def _refuse_incomplete(lock: Lock, target: str) -> None:
-    """A lock that was cut between two blocks has fitting seals, but not all keys."""
-    from kavaspec.spec.load import applicable_keys
-
-    blocks = lock.blocks(target)
-    kind = blocks["objective.kind"].value if "objective.kind" in blocks else "kv"
-    wanted = applicable_keys(str(kind))
-    missing = [key for key in wanted if key not in blocks]
-    if missing:
-        message = f"the lock is not complete: {len(missing)} keys are missing, first {missing[0]}"
-        raise fail(message, Exit.BROKEN, code="KV0605", hint="derive it again with `kavaspec lock`")
-    extra = [key for key in blocks if key not in wanted]
-    if extra:
-        message = f"the lock has {extra[0]}, which this kavaspec does not know"
-        raise fail(
-            message,
-            Exit.BROKEN,
-            code="KV0607",
-            hint="use the kavaspec that wrote it, or a newer one",
-        )
+    return KavaError(*(row.problem for row in order))
 
 
 def _refuse_provisional(lock: Lock) -> None:
@@ -162,17 +177,21 @@ def _refuse_provisional(lock: Lock) -> None:
         raise fail(message, Exit.UNLOCKED, code="KV0502", hint=hint)
 
 
-def _guard_row(held: Held) -> Row:
+def guard_row(held: Held) -> Row:
     return Row(
-        what=f"{held.key} ({held.guard.fact})",
-        lock=f"{held.guard.op} {toml(held.guard.value)}",
+        what=held.key,
+        lock=held.wish,
         here=held.here,
         ok=held.ok,
+        message=held.text,
         hint="lock for this machine (kavaspec lock --refresh), or choose another target",
     )
 
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+def _parameters(lock: Lock) -> int | None:
+    """Weights of the student, as far as the lock knows."""
+    fact = lock.facts.get("fact.student.parameters")
+    return fact.value if fact is not None and isinstance(fact.value, int) else None
 
 
 def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
@@ -180,25 +199,29 @@ def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
 
     On a CPU, where nothing else guards memory; activations come on top, and the rehearsal tries them.
     """
-    fact = lock.facts.get("fact.student.parameters")
-    if values["train.device"] != "cpu" or fact is None or not isinstance(fact.value, int):
+    parameters = _parameters(lock)
+    if values["train.device"] != "cpu" or parameters is None:
         return []
     import psutil
 
     weights = BYTES[str(values["train.param_dtype"])]
     moments = BYTES[str(values["train.optimizer_state_dtype"])]
-    need_bytes = fact.value * 2 * (weights + moments)
-    free_bytes = psutil.virtual_memory().available
-    return [
-        Row(
-            what="memory (student, gradients, moments)",
-            lock=f">= {max(1, need_bytes // 2**20)} MiB",
-            here=f"{free_bytes // 2**20} MiB free",
-            ok=free_bytes >= need_bytes,
-            code="KV0403",
-            hint="free some memory, or run where there is more",
-        )
-    ]
+    need = parameters * 2 * (weights + moments)
+    return [memory_row(need, psutil.virtual_memory().available)]
+
+
+def memory_row(need: int, free: int) -> Row:
+    """So many bytes at the least, against so many that are free."""
+    return Row(
+        what="memory",
+        lock=f"at least {in_bytes(need)}",
+        here=f"{in_bytes(free)} free",
+        ok=free >= need,
+        code="KV0403",
+        message=f"the student, its gradients and the optimizer's moments need {in_bytes(need)} "
+        f"of memory, and {in_bytes(free)} are free",
+        hint="free some memory, or run where there is more",
+    )
 
 
 def _find(
@@ -214,8 +237,12 @@ def _find(
         except KavaError as error:
             rows.append(_failed(f"{role}.source", str(source), error))
             return None
-        if what == "model" and path is not None:
+        if path is None:
+            return None
+        if what == "model":
             rows.append(_digest_row(values, role, path, report))
+        else:
+            rows.append(Row(what=role, lock=str(source), here=shown(path), ok=True))
         return path
 
     teacher = find("model.teacher", "model")
@@ -275,57 +302,121 @@ def _made_row(values: Mapping[str, Plain]) -> Row:
 
 
 def _short(digest: str) -> str:
+    """Enough to tell two digests apart, and few enough for a table."""
     return digest[:19]
 
 
-def _run_folder(
-    values: Mapping[str, Plain],
-    found: Ids,
-    target: str,
-    request: Request,
-    project: Project,
-) -> tuple[Path | None, Row]:
-    """`<output>/<name>/<kx8>-<target>` under the first place that can be written."""
-    tried: list[str] = []
-    for symbolic in _texts(values["paths.output"]):
-        place = project.expand(symbolic)
-        base = _existing(place) if place else None
-        tried.append(symbolic)
-        if place is None or base is None or not _is_ours(symbolic, place, base, project.folder):
-            continue
-        leaf = f"{found.kx8}-{target}" + (f"-{request.run_name}" if request.run_name else "")
-        leaf += "-smoke" if request.smoke else ""
-        free = shutil.disk_usage(base).free
-        here = f"{place} ({free // 2**20} MiB free)"
-        row = Row(what="paths.output", lock=symbolic, here=here, ok=True)
-        return place / str(values["name"]) / leaf, row
-    row = Row(
+# ---- the run folder ----------------------------------------------------------------------------
+
+
+def _inside(values: Mapping[str, Plain], found: Ids, target: str, request: Request) -> Path:
+    """`<name>/<kx8>-<target>`, below a place of `paths.output`."""
+    leaf = f"{found.kx8}-{target}" + (f"-{request.run_name}" if request.run_name else "")
+    return Path(str(values["name"])) / (leaf + ("-smoke" if request.smoke else ""))
+
+
+def _choose(
+    values: Mapping[str, Plain], found: Ids, target: str, request: Request, project: Project
+) -> Chosen:
+    return choose(
+        [(place, project.expand(place)) for place in _texts(values["paths.output"])],
+        _inside(values, found, target, request),
+        project=project.folder,
+        resume=request.resume,
+    )
+
+
+def _cache(values: Mapping[str, Plain], project: Project) -> Path | None:
+    places = [(place, project.expand(place)) for place in _texts(values["paths.cache"])]
+    chosen = choose(places, Path("torch"), project=project.folder, resume=False)
+    return None if chosen.place is None else chosen.place.path
+
+
+def _place(chosen: Chosen, folder: Path) -> Row:
+    assert chosen.place is not None
+    return Row(what="paths.output", lock=chosen.place.symbolic, here=shown(folder), ok=True)
+
+
+def no_place_row(chosen: Chosen) -> Row:
+    """None of the places can be used: each with its reason."""
+    last = chosen.tried[-1] if chosen.tried else None
+    told = [f"{place.symbolic}: {place.trouble}" for place in chosen.tried]
+    variable = next((it for it in chosen.tried if it.symbolic.startswith("$KAVA_OUTPUT")), None)
+    hint = "name a folder that you may write to in paths.output and lock again"
+    if variable is not None:
+        hint = "set KAVA_OUTPUT_PATH to a folder that you may write to"
+    if last is not None and last.insisted:
+        hint = "correct KAVA_OUTPUT_PATH; without it, run takes the next place of paths.output"
+    return Row(
         what="paths.output",
-        lock=", ".join(tried),
-        here="no such folder that can be written",
+        lock=", ".join(place.symbolic for place in chosen.tried),
+        here="no place that can be used",
         ok=False,
         exit=Exit.ENVIRONMENT,
         code="KV0404",
-        hint="set KAVA_OUTPUT_PATH to a folder that you may write to"
-        if any(place.startswith("$KAVA_OUTPUT_PATH") for place in tried)
-        else "name a folder that you may write to in paths.output and lock again",
+        message=f"no place for the run folder can be used: {'; '.join(told)}",
+        hint=hint,
     )
-    return None, row
 
 
-def _existing(place: Path) -> Path | None:
-    """The nearest folder above that exists and can be written."""
-    import os
-
-    for folder in (place, *place.parents):
-        if folder.exists():
-            return folder if folder.is_dir() and os.access(folder, os.W_OK) else None
-    return None
+def _passed_over(chosen: Chosen) -> Iterator[str]:
+    """Places before the one that is taken which are there and cannot be used."""
+    if chosen.place is not None:
+        for place in chosen.tried:
+            if place.there and place.trouble is not None:
+                yield f"{place.symbolic} is passed over: {place.trouble}"
 
 
-def _is_ours(symbolic: str, place: Path, base: Path, project: Path) -> bool:
-    """A variable's own folder must exist: `/scratch/$USER/kava` is not made below a bare `/`."""
-    if symbolic.startswith("$KAVA_"):
-        return True
-    depth = len(place.parts) - len(base.parts)
-    return base in (place, project) or depth <= 2
+def _size(lock: Lock, values: Mapping[str, Plain], request: Request) -> Footprint | None:
+    parameters = _parameters(lock)
+    return None if parameters is None else footprint(values, parameters, request.smoke)
+
+
+def disk_row(folder: Path, size: Footprint | None, *, held: int, free: int) -> Row:
+    """What the run will write, against what is free; what its folder holds is written by now."""
+    if size is None:
+        return Row(what="disk", lock="not known", here=f"{in_bytes(free)} free", ok=True)
+    held = min(size.bytes, held)
+    need = size.bytes - held
+    return Row(
+        what="disk",
+        lock=("at least " if size.adapters else "") + in_bytes(need) + (" more" if held else ""),
+        here=f"{in_bytes(free)} free",
+        ok=free >= need,
+        exit=Exit.ENVIRONMENT,
+        code="KV0409",
+        message=f"{shown(folder)} needs {in_bytes(need)} of disk, and {in_bytes(free)} are free: "
+        f"{size}" + (f", less {in_bytes(held)} that is there" if held else ""),
+        hint="make room, or set KAVA_OUTPUT_PATH to a place on another disk",
+    )
+
+
+def _taken(here: Here) -> list[Row]:
+    """Somebody has this run folder already, or there is nothing in it to go on with."""
+    smoke = here.stop_after is not None
+    problem = not_to_be_thrown_away(here.run_folder) if smoke else refused(here)
+    if problem is None:
+        return []
+    return [
+        Row(
+            what="run folder",
+            lock="an unfinished run" if here.resume else "free",
+            here=problem.message.removeprefix(f"{here.run_folder} "),
+            ok=False,
+            exit=problem.exit,
+            code=problem.code,
+            message=problem.message,
+            hint=problem.hint or "",
+        )
+    ]
+
+
+def _not_held(unknown: Sequence[str]) -> Iterator[str]:
+    if unknown:
+        yield f"the lock does not know {', '.join(unknown)}: nothing was held against it"
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it here: relative where it is below this folder."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

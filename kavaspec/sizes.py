@@ -25,6 +25,21 @@ def read_bytes(text: str) -> int | None:
     return (int(whole + part) * _BYTES[match[2]] + scale // 2) // scale
 
 
+_CLOCK = re.compile(r"(?:(\d{1,4})-)?(\d{1,5}):([0-5]\d):([0-5]\d)")
+_TIMES = re.compile(
+    r"(?:(\d{1,5})\s*d\w*)?\s*(?:(\d{1,6})\s*h\w*)?\s*(?:(\d{1,7})\s*m\w*)?\s*(?:(\d{1,9})\s*s\w*)?"
+)
+
+
+def read_seconds(text: str) -> int | None:
+    """`12:00:00`, `1-00:00:00` or `1h 30m` in seconds, or None. `12:30` may be either, so it is none."""
+    match = _CLOCK.fullmatch(text.strip()) or _TIMES.fullmatch(text.strip())
+    if match is None or not any(match.groups()):
+        return None
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
 def spelled(value: Plain, unit: str) -> str:
     """A number in its unit for people, or nothing where the number says it: `79.1 GiB`, `24h`."""
     if isinstance(value, bool) or not isinstance(value, int):

@@ -37,13 +37,22 @@ PRECISELY = 1e-6
 """How near a tipping point of a fraction is told, as a share of it."""
 
 
+CanBe: TypeAlias = Callable[[str, Plain], bool]
+"""Whether an input, by name, may have a value here."""
+
+
 def tipping_points(
-    rule: Rule, inputs: Mapping[str, Plain], *, decided: Collection[str]
+    rule: Rule,
+    inputs: Mapping[str, Plain],
+    *,
+    decided: Collection[str],
+    can_be: CanBe | None = None,
 ) -> tuple[Flip, ...]:
     """Every tipping point around the recorded `inputs` of a decision, in the order of their names.
 
     `decided` names inputs that other rules decide. Their numbers follow from something else, so
-    they do not move here; their words do, because a person may write another one.
+    they do not move here; their words do, because a person may write another one: one that the
+    input `can_be`.
     """
     now = decide_again(rule, inputs)
     if isinstance(now, Undecidable):
@@ -52,7 +61,7 @@ def tipping_points(
     found = [
         flip
         for source in sorted(set(rule.inputs.values()) & inputs.keys())
-        for flip in _of_source(rule, inputs, source, now, fixed=source in decided)
+        for flip in _of_source(rule, inputs, source, now, fixed=source in decided, can_be=can_be)
     ]
     return tuple(replace(flip, to_unit=to_unit) for flip in found)
 
@@ -84,7 +93,13 @@ Ask = Callable[[Plain], Outcome]
 
 
 def _of_source(
-    rule: Rule, inputs: Mapping[str, Plain], source: str, now: Decision, *, fixed: bool
+    rule: Rule,
+    inputs: Mapping[str, Plain],
+    source: str,
+    now: Decision,
+    *,
+    fixed: bool,
+    can_be: CanBe | None,
 ) -> Iterator[Flip]:
     def ask(value: Plain) -> Outcome:
         result = decide_again(rule, {**inputs, source: value})
@@ -93,7 +108,8 @@ def _of_source(
     here, old = inputs[source], (now.value, None)
     others = _few(rule, source, here)
     if others:
-        yield from _words(source, others, ask, old)
+        possible = tuple(value for value in others if can_be is None or can_be(source, value))
+        yield from _words(source, possible, ask, old)
     elif fixed:
         return
     elif isinstance(here, Mapping):

@@ -58,6 +58,12 @@ SPEC_MISTAKES: Mapping[str, str] = {
 }
 """Code -> a spec, without its first two lines."""
 
+PROMPTS: Mapping[str, Plain] = {"p50": 25, "p90": 29, "p99": 29, "max": 29}
+"""Quantiles of the prompts of builtin:arithmetic."""
+ANSWERS: Mapping[str, Plain] = {
+    "prompt_min": 21, "prompt_max": 29, "p50": 26, "p90": 36, "p99": 38, "max": 38,
+}  # fmt: skip
+
 VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
     "KV0205": ("", {"fact.cpu.cores": "unknown"}),
     "KV0227": ("", {"fact.torch.version": "2.13 beta"}),
@@ -134,6 +140,27 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
     "KV0754": ("[objective.kv]\nteacher_dim = [1536, 1536, 1536]\n", {}),
     "KV0755": ("[objective.kv]\nstudent_dim = [896, 896, 896]\n", {}),
     "KV0756": ("[train]\nworld = 4\n", {}),
+    "KV0758": ("[data]\nmax_length = 16\n", {"fact.data.prompt_lengths": PROMPTS}),
+    "KV0759": ("[data]\nmax_length = 56\n", {"fact.data.prompt_lengths": PROMPTS}),
+    "KV0760": ('[data]\neval_split = "test[:60]"\n', {"fact.data.eval_rows": 60}),
+    "KV0761": (
+        '[data]\nsplit = "train"\n[eval]\nanswer_after = "Answer:"\n',
+        {"fact.data.marked_answers": {"marked": 0, "in_a_row": 0}},
+    ),
+    "KV0762": (
+        "[eval]\nmax_new_tokens = 24\n",
+        {"fact.data.question_lengths": ANSWERS},
+    ),
+    "KV0763": (
+        "[eval]\nmax_new_tokens = 500\n",
+        {"fact.data.question_lengths": ANSWERS},
+    ),
+    "KV0766": ("[eval]\nmax_new_tokens = 230\n", {"fact.data.question_lengths": ANSWERS}),
+    "KV0764": (
+        "",
+        {"fact.data.empty_rows": ["train.jsonl:4", "train.jsonl:9", "test.jsonl:12", "25 more"]},
+    ),
+    "KV0765": ("", {"fact.teacher.tokenizer": None}),
 }
 """Code -> lines after the first three, and facts that are otherwise than in the golden lock."""
 
@@ -193,6 +220,27 @@ def cli(*words: str, files: Mapping[str, str] | None = None, **env: str) -> Call
             os.environ.update(old)
             sys.stdout, sys.stderr = out, err
         raise AssertionError(f"kavaspec {' '.join(words)} ended well")
+
+    return run
+
+
+def usage(*words: str) -> Callable[[], Problem]:
+    """A command line that cannot be read."""
+
+    def run() -> Problem:
+        import typer
+
+        from kavaspec.cli.app import build, misread
+
+        command = typer.main.get_command(build([words[0]]))
+        try:
+            with command.make_context("kavaspec", list(words)) as context:
+                command.invoke(context)
+        except Exception as error:  # noqa: BLE001  # Typer's errors have no public name
+            said = misread(error, words)
+            assert said is not None
+            return said.problems[0]
+        raise AssertionError(f"kavaspec {' '.join(words)} was read")
 
     return run
 
@@ -331,15 +379,13 @@ def _lora() -> None:
 
 
 def _width() -> None:
-    import torch
 
     from kavaspec_runtime.objectives.kv import KeyValue
 
     objective = SimpleNamespace(
         teacher_layers=(0,), teacher_dims=(256,), aggregate="none", _widths=lambda _: (128,)
     )
-    seen = SimpleNamespace(keys_BTF=[torch.zeros(1, 1, 128)])
-    KeyValue._held_against(objective, "teacher", seen)  # type: ignore[arg-type]  # noqa: SLF001
+    KeyValue._held_against(objective, "teacher", [128])  # type: ignore[arg-type]  # noqa: SLF001
 
 
 def _layers() -> None:
@@ -360,19 +406,48 @@ def _capped() -> None:
         def forward(self, **_: object) -> object:
             return SimpleNamespace(logits=torch.ones(1, 4, 3))
 
-    old = build.logits_at, build.trunk
-    build.trunk = lambda *_: SimpleNamespace(hidden_BTC=None)
-    build.logits_at = lambda *_: torch.zeros(3, 3)
+    old, build.logits_at = build.logits_at, lambda *_: torch.zeros(3, 3)
+    models = SimpleNamespace(
+        device="cpu",
+        student=GemmaForCausalLM(),
+        student_sees=lambda _: SimpleNamespace(hidden_BTC=None),
+    )
     try:
-        build._plain_head(SimpleNamespace(device="cpu", student=GemmaForCausalLM()))  # type: ignore[arg-type]  # noqa: SLF001
+        build._plain_head(models)  # type: ignore[arg-type]  # noqa: SLF001
     finally:
-        build.logits_at, build.trunk = old
+        build.logits_at = old
 
 
 def _answer() -> None:
     from kavaspec_runtime.evaluate import hold_against
 
     hold_against([SimpleNamespace(completion="the answer is 4")], "####")  # type: ignore[list-item]
+
+
+def _gap() -> None:
+    from kavaspec.facts.texts import refuse_gaps
+    from kavaspec.facts.wanted import ExperimentRequest
+    from kavaspec.sources.rows import read_rows
+
+    file = Path("train.jsonl")
+    rows = ['{"question": "1 + 1 =", "answer": "2"}'] * 3 + ['{"question": "1 + 2 ="}']
+    file.write_text("\n".join(rows), encoding="utf-8")
+    wanted = ExperimentRequest(data_source="./train.jsonl", data_path=file)
+    refuse_gaps(wanted, {"train": read_rows("./train.jsonl", file, "train")})
+
+
+def _silent() -> None:
+    from kavaspec.facts.texts import empty_rows
+    from kavaspec.facts.wanted import ExperimentRequest
+
+    empty_rows(ExperimentRequest(), {"train": [{"question": "1 + 1 =", "answer": ""}]})
+
+
+def _no_labels() -> None:
+    from kavaspec_runtime.data import Row, hold_labels
+
+    rows = [Row(ids=(1,) * 8, first_label=9, prompt=(1,) * 9, completion="4")] * 2
+    hold_labels(rows, (31, 64), "train", "step 12 trains on", 8)
 
 
 def _other_data() -> None:
@@ -397,7 +472,7 @@ def _row(**row: object) -> Callable[[], Problem]:
     def read() -> None:
         from kavaspec.preflight import Row, Verdict, refusal
 
-        raise refusal(Verdict(rows=(Row(ok=False, **row),), here=None))  # type: ignore[arg-type]
+        raise refusal(Verdict(rows=(Row(ok=False, **row),), here=None, target="here"))  # type: ignore[arg-type]
 
     return raised(read)
 
@@ -508,6 +583,54 @@ def _no_target() -> None:
     choose_target(both, None, Seen(facts={"fact.cpu.cores": 2}, reasons={}))
 
 
+def _guard_cut() -> None:
+    from kavaspec.lock.prove import prove
+
+    lock = parse_lock(golden(), "kava.lock")
+    cpu = lock.targets["cpu"]
+    bare = replace(cpu.decisions["train.threads"], guard=())
+    cut = replace(cpu, decisions={**cpu.decisions, "train.threads": bare})
+    prove(replace(lock, targets={"cpu": cut}), "cpu")
+
+
+def _drift() -> None:
+    from kavaspec.fit import Seen, hold
+    from kavaspec.preflight import guard_row
+
+    text = (ROOT / "tests/golden/a100-slurm.lock").read_text(encoding="utf-8")
+    older = Seen(facts={"fact.gpu.capability": (7, 5)}, reasons={})
+    held = hold(parse_lock(text, "kava.lock"), "a100", older)
+    [row] = [guard_row(it) for it in held if it.guard.fact in older.facts]
+    raise KavaError(row.problem)
+
+
+def _memory() -> None:
+    from kavaspec.preflight import memory_row
+
+    raise KavaError(memory_row(7_904_524_288, 5 * 2**30).problem)
+
+
+def _no_place() -> None:
+    from kavaspec.preflight import no_place_row
+    from kavaspec.run_folder import choose
+
+    Path("runs").write_text("", encoding="utf-8")
+    places = [("$KAVA_OUTPUT_PATH", None), ("./runs", Path("runs"))]
+    inside = Path("arithmetic/5880820d-here")
+    chosen = choose(places, inside, project=Path(), resume=False)
+    raise KavaError(no_place_row(chosen).problem)
+
+
+def _no_room() -> None:
+    from kavaspec.footprint import footprint
+    from kavaspec.preflight import disk_row
+
+    lock = parse_lock((ROOT / "examples/qwen2.5/kava.lock").read_text(encoding="utf-8"), "")
+    size = footprint(lock.values("a100"), 494_032_768, None)
+    folder = Path("runs/qwen2.5/0d51ea3c-a100")
+    raise KavaError(disk_row(folder, size, held=0, free=12 * 2**30).problem)
+
+
 def _provisional() -> None:
     from kavaspec.preflight import _refuse_provisional
 
@@ -553,6 +676,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0011": raised(_no_terminal),
     "KV0012": raised(_no_parquet),
     "KV0013": cli("why", "train", "--uses", files=locked()),
+    "KV0014": usage("lock", "--traget", "a100"),
     "KV0201": raised(lambda: _read_facts("facts/a100.yaml")),
     "KV0202": facts("facts_version: 1\nfacts: [\n"),
     "KV0203": facts(fact("fact.gpu.memory", "{value: 80GiB, how: declared}")),
@@ -578,26 +702,21 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0224": data("rows.csv", "question,answer\n"),
     "KV0225": raised(_cell),
     "KV0226": cli("lock", files=_with_facts()),
-    "KV0401": _row(
-        what="train.precision (fact.gpu.capability)", lock=">= [8, 0]", here="[7, 5]",
-        hint="lock for this machine (kavaspec lock --refresh), or choose another target",
-    ),
+    "KV0228": raised(_gap),
+    "KV0229": raised(_silent),
+    "KV0302": raised(_guard_cut),
+    "KV0401": raised(_drift),
     "KV0402": _row(
         what="model.teacher.digest", lock="sha256:e832773c82ec", here="sha256:90b1c2b5c1de",
         code="KV0402", hint="teacher is another model than the one that was locked",
     ),
-    "KV0403": _row(
-        what="memory (student, gradients, moments)", lock=">= 7538 MiB", here="5120 MiB free",
-        code="KV0403", hint="free some memory, or run where there is more",
-    ),
-    "KV0404": _row(
-        what="paths.output", lock="$KAVA_OUTPUT_PATH, ./runs", here="no such folder that can be written",
-        code="KV0404", exit=Exit.ENVIRONMENT, hint="set KAVA_OUTPUT_PATH to a folder that you may write to",
-    ),
+    "KV0403": raised(_memory),
+    "KV0404": raised(_no_place),
     "KV0405": raised(_other_data),
     "KV0406": raised(_width),
     "KV0407": raised(_lora),
     "KV0408": raised(_no_target),
+    "KV0409": raised(_no_room),
     "KV0501": cli("run", "kava.toml", files={"kava.toml": HEAD}),
     "KV0502": raised(_provisional),
     "KV0503": _setting({}),
@@ -622,6 +741,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0809": raised(_layers),
     "KV0810": raised(_answer),
     "KV0811": raised(_capped),
+    "KV0812": raised(_no_labels),
 }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kavaspec.checks import (
+    answers_can_be_judged,
     batch_split,
     collapse,
     columns_exist,
@@ -21,6 +22,7 @@ from kavaspec.checks import (
     projector_fits,
     rank_is_low,
     reproducibility_on_device,
+    rows_are_whole,
     same_tokenizer,
     software_is_here,
     something_to_learn,
@@ -35,6 +37,7 @@ from kavaspec.checks import (
 from kavaspec.checks.check import Check
 
 CHECKS: tuple[Check, ...] = (
+    *answers_can_be_judged.CHECKS,
     batch_split.CHECK,
     collapse.CHECK,
     *columns_exist.CHECKS,
@@ -53,7 +56,8 @@ CHECKS: tuple[Check, ...] = (
     *projector_fits.CHECKS,
     rank_is_low.CHECK,
     reproducibility_on_device.CHECK,
-    same_tokenizer.CHECK,
+    *rows_are_whole.CHECKS,
+    *same_tokenizer.CHECKS,
     *software_is_here.CHECKS,
     *something_to_learn.CHECKS,
     steps_match_epochs.CHECK,

@@ -1,8 +1,10 @@
-"""There is at least one global batch to train on, and one row to judge by."""
+"""There is at least one global batch to train on, one row to judge by, and text in every row."""
 
 from __future__ import annotations
 
-from kavaspec.checks.check import Check, error
+from collections.abc import Sequence
+
+from kavaspec.checks.check import Check, error, warning
 from kavaspec.errors import Problem
 
 
@@ -31,6 +33,17 @@ def eval_not_empty(split: str, eval_rows: int) -> Problem | None:
     )
 
 
+def rows_not_empty(source: str, empty: Sequence[str]) -> Problem | None:
+    """An empty prompt asks nothing, an empty completion teaches to be silent. Some data have a few."""
+    if not empty:
+        return None
+    return warning(
+        f"rows of {source} have an empty prompt or completion: {', '.join(empty)}",
+        key="data.source",
+        hint="write what is missing into these rows, or take them out",
+    )
+
+
 CHECKS = (
     Check(
         name="data_not_empty",
@@ -48,5 +61,12 @@ CHECKS = (
         code="KV0716",
         inputs={"split": "data.eval_split", "eval_rows": "fact.data.eval_rows"},
         veto=eval_not_empty,
+    ),
+    Check(
+        name="rows_not_empty",
+        code="KV0764",
+        inputs={"source": "data.source", "empty": "fact.data.empty_rows"},
+        veto=rows_not_empty,
+        since=2,
     ),
 )

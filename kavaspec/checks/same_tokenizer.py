@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kavaspec.checks.check import Check, error
+from kavaspec.checks.check import Check, error, warning
 from kavaspec.errors import Problem
 
 
@@ -18,13 +18,38 @@ def same_tokenizer(source: str, teacher: str | None, student: str | None) -> Pro
     )
 
 
-CHECK = Check(
-    name="same_tokenizer",
-    code="KV0742",
-    inputs={
-        "source": "model.teacher.source",
-        "teacher": "fact.teacher.tokenizer",
-        "student": "fact.student.tokenizer",
-    },
-    veto=same_tokenizer,
+def teacher_has_tokenizer(source: str, teacher: str | None, student: str) -> Problem | None:
+    """Rows become tokens with the student's, so a run would go on and compare what nobody compared."""
+    if teacher is not None:
+        return None
+    return warning(
+        f"nobody can tell whether the teacher ({source}) reads the same tokens as the student, "
+        f"{student[:15]}: the teacher's tokenizer is not there, or cannot be read",
+        key="model.teacher.source",
+        hint="copy tokenizer.json beside the teacher's config.json, and lock again",
+    )
+
+
+CHECKS = (
+    Check(
+        name="same_tokenizer",
+        code="KV0742",
+        inputs={
+            "source": "model.teacher.source",
+            "teacher": "fact.teacher.tokenizer",
+            "student": "fact.student.tokenizer",
+        },
+        veto=same_tokenizer,
+    ),
+    Check(
+        name="teacher_has_tokenizer",
+        code="KV0765",
+        inputs={
+            "source": "model.teacher.source",
+            "teacher": "fact.teacher.tokenizer",
+            "student": "fact.student.tokenizer",
+        },
+        veto=teacher_has_tokenizer,
+        since=2,
+    ),
 )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -89,7 +91,7 @@ def run_app(argv: list[str]) -> int:
         )
     except Exception as error:  # noqa: BLE001  # the last stop: a user never sees a traceback
         shown = hasattr(error, "exit_code") and hasattr(error, "show")
-        code = _usage(error) if shown else _our_mistake(error)
+        code = _usage(error, argv) if shown else _our_mistake(error)
     let_go(sys.stdout, sys.stderr)
     return code
 
@@ -152,14 +154,45 @@ def _path(error: OSError, *, as_json: bool) -> int:
     return _report(fail(message, Exit.ENVIRONMENT, code="KV0001", hint=hint), as_json=as_json)
 
 
-def _usage(error: Any) -> int:
-    """Typer's own words about the command line; its error type has no public name."""
-    from io import StringIO
+_PLAINER = (
+    (r"^no such option: (\S+)$", r"there is no option \1"),
+    (r"^no such command `(.*)`$", r"there is no command \1"),
+    (r"^got unexpected extra arguments? \((.*)\)$", r"too many arguments: \1"),
+    (r"^got unexpected extra argument\(s\) \((.*)\)$", r"too many arguments: \1"),
+    (r"^missing argument `(.*)`$", r"the argument \1 is missing"),
+    (r"^option `(.*)` requires an argument$", r"\1 needs a value"),
+    (r"^invalid value for `(.*)`: (?:Value error, )?(.*)$", r"\1: \2"),
+    (r": Input should be a valid (\w+)\b.*$", r": expected a whole number"),
+)
+"""Typer's words, and ours."""
 
-    words = StringIO()
+
+def _usage(error: Any, argv: Sequence[str]) -> int:
+    """What Typer says about the command line."""
+    said = misread(error, argv)
+    if said is not None:
+        return _report(said, as_json="--json" in argv)
+    words = StringIO()  # `kavaspec` alone: its help
     error.show(words)
     say(sys.stderr, words.getvalue())
     return int(error.exit_code)
+
+
+def misread(error: Any, argv: Sequence[str]) -> KavaError | None:
+    """Typer's words as a problem; None where they are none. Its error types have no public names."""
+    said = str(error.format_message()).strip().rstrip(".") if error.exit_code == Exit.USAGE else ""
+    if not said or said.startswith("Usage:"):
+        return None
+    named = next((word for word in argv if not word.startswith("-")), None)
+    called = f"kavaspec {named}" if named in COMMANDS else "kavaspec"
+    said, near = re.split(r" \(Possible options: |\. Did you mean |$", said, maxsplit=1)
+    message = f"{said[:1].lower()}{said[1:]}".replace("'", "`")
+    for theirs, ours in _PLAINER:
+        message = re.sub(theirs, ours, message)
+    meant = " or ".join(re.findall(r"[\w-]+", near))
+    lists = "the commands" if called == "kavaspec" else "what it takes"
+    hint = (f"did you mean {meant}? " if meant else "") + f"`{called} --help` lists {lists}"
+    return fail(f"{called}: {message}", Exit.USAGE, code="KV0014", hint=hint)
 
 
 def _our_mistake(error: Exception) -> int:

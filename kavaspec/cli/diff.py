@@ -13,6 +13,7 @@ import typer
 from kavaspec.cli.app import shell
 from kavaspec.cli.render import Pen, clip, print_json, table
 from kavaspec.errors import Exit, fail
+from kavaspec.facts.names import kind_of
 from kavaspec.lock.diff import (
     TIERS,
     Change,
@@ -26,10 +27,13 @@ from kavaspec.lock.diff import (
 from kavaspec.lock.file import parse_lock, read_lock
 from kavaspec.lock.ids import short
 from kavaspec.lock.model import Lock
-from kavaspec.plain import Plain, show
+from kavaspec.lock.telling import follows
+from kavaspec.plain import Plain, counted, show
+from kavaspec.sizes import with_size
+from kavaspec.spec.schema import keys
 
 LOCK = "kava.lock"
-SHOWN = 40
+SHOWN = 44
 """Columns of a value in text; longer ones are cut, and whole in --json and --markdown."""
 
 
@@ -123,7 +127,10 @@ def _from_git(label: str, rev: str, inside: str, env: Mapping[str, str]) -> str:
             )
         except FileNotFoundError:
             raise fail(
-                f"{label} cannot be read: git is not installed", Exit.ENVIRONMENT, code="KV0012"
+                f"{label} cannot be read: git is not installed",
+                Exit.ENVIRONMENT,
+                code="KV0012",
+                hint="install git, or name two files: kavaspec diff A B",
             ) from None
         if ran.returncode == 0:
             return _text(ran.stdout, label)
@@ -138,7 +145,10 @@ def _text(content: bytes, label: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise fail(
-            f"{label} is not a lock: it is not UTF-8 text", Exit.BROKEN, code="KV0601"
+            f"{label} is not a lock: it is not UTF-8 text",
+            Exit.BROKEN,
+            code="KV0601",
+            hint="name a lock, a run folder or a git revision",
         ) from None
 
 
@@ -148,31 +158,33 @@ def _text(content: bytes, label: str) -> str:
 def text_lines(
     found: Diff, labels: tuple[str, str], pen: Pen, *, width: int, all_facts: bool
 ) -> Iterator[str]:
-    """Groups from cause to consequence, then what changes nothing, the ids and the verdict."""
+    """The verdict, the decisions that differ with their causes, what changes nothing, the ids."""
     yield f"{labels[0]} -> {labels[1]}"
+    yield pen(found.verdict, "bold", _COLOUR[found.exit])
     yield ""
-    rows: list[tuple[str, ...]]
+    causes = _Causes(found)
+    for tier in TIERS:
+        rows = [row for change in found.of(tier) for row in _rows(change, causes, 1)]
+        yield from _group(tier, rows, pen, width)
     rows = [(f"  {it.key}", _old_new(it), "") for it in found.settings]
     yield from _group("--set", rows, pen, width)
-    shown = [it for it in found.facts if it.moved_something or all_facts]
+    others = causes.left()
+    shown = [it for it in others if it.moved_something or all_facts]
     rows = [(f"  {_named(it.name, it.targets, found)}", _fact(it), "") for it in shown]
-    quiet = len(found.facts) - len(shown)
-    more = f"and {_count(quiet, 'fact')} that moved no value (--all shows them)" if quiet else ""
-    yield from _group("facts", rows, pen, width, more)
-    for tier in TIERS:
-        rows = [row for change in found.of(tier) for row in _rows(change, found, 1)]
-        yield from _group(tier, rows, pen, width)
+    quiet = len(others) - len(shown)
+    more = f"{counted(quiet, 'fact')} that moved no value (--all shows them)" if quiet else ""
+    yield from _group("facts", rows, pen, width, f"and {more}" if rows and more else more)
     rows = [("  " + name, kind, "") for name, kind in _targets(found)]
     yield from _group("targets", rows, pen, width)
     rows = [
-        (f"  {_named(it.key, it.targets, found)}", clip(show(it.value), SHOWN), "; ".join(it.what))
+        (f"  {_named(it.key, it.targets, found)}", _shown(it.key, it.value), "; ".join(it.what))
         for it in found.otherwise
     ]
     yield from _group("decided otherwise, same value", rows, pen, width)
     ids = [(f"  {name}", _arrow(old, new), "") for name, old, new in _ids(found)]
     more = "" if found.pairs else "no target of one lock is in the other: nothing else is compared"
-    yield from _group("ids", ids, pen, width, more)
-    yield pen(found.verdict, "bold", _COLOUR[found.exit])
+    *lines, _ = _group("ids", ids, pen, width, more)
+    yield from lines
 
 
 _COLOUR = {
@@ -195,11 +207,45 @@ def _group(
     yield ""
 
 
-def _rows(change: Change, found: Diff, depth: int) -> Iterator[tuple[str, str, str]]:
-    name = _named(change.key, change.targets, found)
-    yield f"{'  ' * depth}{name}", _old_new(change), change.because
+class _Causes:
+    """The facts behind the changes: each is told once, below the first change that follows it."""
+
+    def __init__(self, found: Diff) -> None:
+        self.found = found
+        self._told: list[FactChange] = []
+
+    def below(self, change: Change) -> list[FactChange]:
+        """Those that are told below this change."""
+        new = [
+            it
+            for it in self.found.facts
+            if it.name in change.follows and it not in self._told and _together(it, change)
+        ]
+        self._told += new
+        return new
+
+    def left(self) -> list[FactChange]:
+        """Those that stand below no change."""
+        return [it for it in self.found.facts if it not in self._told]
+
+
+def _together(fact: FactChange, change: Change) -> bool:
+    """Whether a fact differs on a target on which the key does."""
+    return not (fact.targets and change.targets) or bool({*fact.targets} & {*change.targets})
+
+
+def _rows(change: Change, causes: _Causes, depth: int) -> Iterator[tuple[str, str, str]]:
+    """A change, the facts that it follows, and the changes that follow it."""
+    indent, found, own = "  " * depth, causes.found, causes.below(change)
+    names = {it.name for it in own}
+    because = change.because
+    if names and because.startswith("follows "):
+        because = follows([name for name in change.follows if name not in names])
+    yield f"{indent}{_named(change.key, change.targets, found)}", _old_new(change), because
+    for it in own:
+        yield f"{indent}  <- {_named(it.name, it.targets, found)}", _fact(it), ""
     for below in change.below:
-        yield from _rows(below, found, depth + 1)
+        yield from _rows(below, causes, depth + 1)
 
 
 def _named(key: str, targets: Sequence[str], found: Diff) -> str:
@@ -209,18 +255,28 @@ def _named(key: str, targets: Sequence[str], found: Diff) -> str:
 
 
 def _old_new(it: Change | Setting) -> str:
-    return f"{_side(it.old, it.kind != 'added')} -> {_side(it.new, it.kind != 'removed')}"
+    old, new = (
+        _side(it.key, it.old, it.kind != "added"),
+        _side(it.key, it.new, it.kind != "removed"),
+    )
+    return f"{old} -> {new}"
 
 
-def _side(value: Plain, there: bool) -> str:
-    return clip(show(value), SHOWN) if there else "absent"
+def _side(name: str, value: Plain, there: bool) -> str:
+    return _shown(name, value) if there else "absent"
+
+
+def _shown(name: str, value: Plain) -> str:
+    """A value with what people call its size."""
+    kind, key = kind_of(name), keys().get(name)
+    return clip(with_size(value, kind.unit if kind else key.unit if key else ""), SHOWN)
 
 
 def _fact(it: FactChange) -> str:
     """With how it is known, where that changed."""
     known_otherwise = it.kind == "changed" and it.old_how != it.new_how
     sides = [
-        _side(value, bool(how)) + (f" ({how})" if known_otherwise else "")
+        _side(it.name, value, bool(how)) + (f" ({how})" if known_otherwise else "")
         for value, how in ((it.old, it.old_how), (it.new, it.new_how))
     ]
     return " -> ".join(sides)
@@ -257,10 +313,6 @@ def _arrow(old: str, new: str) -> str:
     return f"{first if mark == other else old} {'=' if first == second else '->'} {new}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
 # ---- markdown ----------------------------------------------------------------------------------
 
 
@@ -269,6 +321,9 @@ def markdown_lines(found: Diff, labels: tuple[str, str]) -> Iterator[str]:
     yield f"### {code(labels[0])} → {code(labels[1])}: {found.verdict}"
     ids = [(code(name), code(old), code(new)) for name, old, new in _ids(found)]
     yield from _markdown_table("", ("id", "before", "after"), ids)
+    for tier in TIERS:
+        rows = [row for change in found.of(tier) for row in _markdown_rows(change, found, 0)]
+        yield from _markdown_table(tier.capitalize(), ("key", "before", "after", "why"), rows)
     settings = [(code(it.key), *_markdown_sides(it)) for it in found.settings]
     yield from _markdown_table("--set", ("key", "before", "after"), settings)
     facts = [
@@ -277,9 +332,6 @@ def markdown_lines(found: Diff, labels: tuple[str, str]) -> Iterator[str]:
         if it.moved_something
     ]
     yield from _markdown_table("Facts", ("fact", "before", "after"), facts)
-    for tier in TIERS:
-        rows = [row for change in found.of(tier) for row in _markdown_rows(change, found, 0)]
-        yield from _markdown_table(tier.capitalize(), ("key", "before", "after", "why"), rows)
     targets = [(code(name), kind) for name, kind in _targets(found)]
     yield from _markdown_table("Targets", ("target", ""), targets)
     others = [_markdown_otherwise(it, found) for it in found.otherwise]

@@ -113,6 +113,9 @@ def _checked(name: str) -> str:
         or name[0] == "."
     ):
         raise fail(
-            f"--save {name}: use letters, digits, `.`, `_` and `-`", Exit.USAGE, code="KV0008"
+            f"--save {name}: use letters, digits, `.`, `_` and `-`",
+            Exit.USAGE,
+            code="KV0008",
+            hint="it is a name, not a path: --save cluster writes facts/cluster.yaml",
         )
     return name

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 from kavaspec.cli.app import Shell
 from kavaspec.cli.pipe import say
 from kavaspec.events import Checkpoint, End, Eval, Event, Log, Rehearsal, Resume, Run, Step, to_line
+from kavaspec.plain import counted
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -162,7 +163,7 @@ def sentence(event: Event) -> str | None:
     """An event that is worth a line of its own, in words."""
     match event:
         case Run():
-            return f"run {event.name} on {event.device}: {event.total_steps} steps of {event.global_batch} rows"
+            return f"run {event.name} on {event.device}: {counted(event.total_steps, 'step')} of {counted(event.global_batch, 'row')}"
         case Rehearsal():
             peak = event.peak_bytes / 2**20
             return (

@@ -11,7 +11,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell, spec_and_lock
 from kavaspec.cli.render import clip, print_json, problems_text, table
-from kavaspec.plain import show, toml
+from kavaspec.plain import counted, show, toml
 
 if TYPE_CHECKING:
     from kavaspec.compile import Compiled
@@ -178,7 +178,9 @@ def _section(
         note = "~ provisional: rests on something nobody measured; `run` confirms it or stops"
         yield at.out(f"   {note}", "dim")
     if quiet:
-        yield at.out(f"   and {len(quiet)} keys at their default (--all shows them)", "dim")
+        yield at.out(
+            f"   and {counted(len(quiet), 'key')} at their default (--all shows them)", "dim"
+        )
     yield ""
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, TextIO
@@ -14,6 +17,10 @@ from kavaspec.errors import Problem
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
+LEAST = 30
+"""Columns in which a wrapped text can still be read."""
+WHOLE = 1 << 20
+"""Columns of a table that is never cut."""
 SHOWN_COLUMNS = 120
 """Of a source line: enough to see the mistake, few enough for any terminal."""
 
@@ -25,6 +32,8 @@ class Pen:
         forced = bool(env.get("FORCE_COLOR"))
         shown = stream.isatty() and env.get("TERM") != "dumb"
         self.stream, self.colour = stream, (forced or shown) and not env.get("NO_COLOR")
+        self.width = shutil.get_terminal_size().columns if stream.isatty() else None
+        """Columns of the terminal; None for a file or a pipe, where lines stay whole."""
 
     def __call__(self, text: str, *styles: str) -> str:
         if not self.colour or not styles:
@@ -52,7 +61,7 @@ def problem_text(problem: Problem, pen: Pen) -> str:
     lines += _place(problem, pen, style)
     lines += _conflict(problem)
     if problem.hint and not (problem.where and problem.where.text and "\n" not in problem.hint):
-        lines.append(f"  {problem.hint}")
+        lines += [f"  {line}" for line in problem.hint.split("\n")]
     if problem.fix is not None:
         path = problem.fix.where.path
         lines.append(f"  fix: kavaspec fix{'' if path == 'kava.toml' else ' ' + path}")
@@ -80,7 +89,8 @@ def _place(problem: Problem, pen: Pen, style: str) -> list[str]:
         lines.append(f"  --> {where.path}:{where.line}:{where.column}")
         if where.text:
             shown, column = _window(where.text, where.column)
-            marks = "^" * max(1, min(where.width, len(shown) - column + 1))
+            marked = shown[column - 1 :][: max(1, where.width)]
+            marks = "^" * max(1, sum(map(_columns, marked)))
             indent = _blank(shown[: column - 1])
             hint = f" {problem.hint}" if problem.hint and "\n" not in problem.hint else ""
             lines.append(f"   {number} | {shown}")
@@ -103,6 +113,44 @@ def table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
         cells = [cell.ljust(size) for cell, size in zip(row, widths, strict=False)]
         lines.append(clip("  ".join([*cells, row[-1]]).rstrip(), width))
     return lines
+
+
+def laid_out(rows: Sequence[Sequence[str]], width: int | None, *, joint: str = " ") -> list[str]:
+    """Every cell whole: columns aligned, and the last one wrapped below itself, where there is room
+    for that; else each row as one text, `joint` before its last cell, wrapped under an indent.
+    """
+    lines = table(rows, WHOLE)
+    if width is None or all(len(line) <= width for line in lines):
+        return lines
+    left = sum(max(len(row[i]) for row in rows) + 2 for i in range(len(rows[0]) - 1))
+    if rows[0][1:] and width - left >= LEAST:
+        aligned = table([(*row[:-1], "") for row in rows], WHOLE)
+        return [
+            line
+            for before, row in zip(aligned, rows, strict=True)
+            for line in wrapped(row[-1], width, first=before.ljust(left), then=" " * left)
+        ]
+    found: list[str] = []
+    for row in rows:
+        indent = " " * (len(row[0]) - len(row[0].lstrip()))
+        text = joint.join((" ".join(row[:-1]), row[-1])) if row[1:] else row[0]
+        then = f"{indent}  " if rows[1:] or row[1:] else indent
+        found += wrapped(text.strip(), width, first=indent, then=then)
+    return found
+
+
+def wrapped(text: str, width: int | None, *, first: str = "", then: str = "") -> list[str]:
+    """The text in lines of at most `width`, where its words allow it."""
+    if width is None or len(first) + len(text) <= width:
+        return [f"{first}{text}".rstrip()]
+    return textwrap.wrap(
+        text,
+        max(width, len(first) + 20),
+        initial_indent=first,
+        subsequent_indent=then,
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [first.rstrip()]
 
 
 def clip(text: str, width: int) -> str:
@@ -135,4 +183,9 @@ def _window(text: str, column: int) -> tuple[str, int]:
 
 
 def _blank(text: str) -> str:
-    return "".join(c if c == "\t" else " " for c in text)
+    return "".join(c if c == "\t" else " " * _columns(c) for c in text)
+
+
+def _columns(character: str) -> int:
+    """How wide a terminal shows it: a Chinese character has two columns."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +18,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kavaspec.cli.app import Shell, shell
-from kavaspec.cli.render import table
+from kavaspec.cli.pipe import say
+from kavaspec.cli.render import jsonable, table
 from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.explain import one_lock, one_spec
 from kavaspec.lock.file import lock_text, read_lock
 from kavaspec.lock.model import Here, Lock
+from kavaspec.lock.stale import compare
 from kavaspec.preflight import Request, Verdict, preflight, refusal
 from kavaspec.project import Project
+from kavaspec.run_folder import not_to_be_thrown_away
+from kavaspec.spec.load import load_spec
+from kavaspec.spec.model import NAME
 
 if TYPE_CHECKING:
     from kavaspec.events import End, Event
@@ -41,19 +50,23 @@ def command(
         typer.Option(metavar="numerics", help="Let a resume go on with other numerics."),
     ] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the dashboard beside the run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Events as JSON lines.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The table and every event as lines of JSON.")
+    ] = False,
 ) -> int:
     """Train what the lock says. Refuses, with every reason, where it does not fit."""
     at = shell()
     locked = _only_locks(lock)
-    _note_change(locked, lock.with_suffix(".toml"), at)
     request = Request(
         target=target,
         resume=resume,
-        run_name=run,
+        run_name=_folder_name(run),
         smoke=smoke,
         allow_numerics=_allows_numerics(allow or ()),
     )
+    if smoke is not None and resume:
+        message = "--smoke starts in a throw-away folder, so there is nothing to resume"
+        raise fail(message, Exit.USAGE, code="KV0008", hint="leave out one of the two")
     verdict = preflight(
         locked,
         lock_text(locked),
@@ -61,25 +74,49 @@ def command(
         project=Project(env=at.env, folder=lock.resolve().parent),
         report=lambda text: at.err.line(at.err(f"· {text}", "dim")),
     )
-    if not as_json:
-        _print_preflight(verdict, at)
+    verdict = replace(verdict, notes=(*_spec_notes(locked, lock, verdict.target), *verdict.notes))
+    if as_json:
+        say(sys.stdout, preflight_line(verdict) + "\n")
+    else:
+        for line in preflight_lines(verdict, at):
+            at.out.line(line)
     if verdict.here is None:
+        if as_json:
+            return int(refusal(verdict).exit_code)
         raise refusal(verdict)
     if tui:
         return _beside_dashboard(verdict.here, locked, at)
-    return _train(locked, verdict.here, at, as_json=as_json)
+    return _train(locked, verdict.here, at, cache=verdict.cache, as_json=as_json)
 
 
-def _note_change(lock: Lock, spec: Path, at: Shell) -> None:
-    """`run` obeys the lock alone; a spec beside it that moved on is worth a word."""
-    from kavaspec.cli.why import spec_behind
+def _spec_notes(lock: Lock, path: Path, target: str) -> Iterator[str]:
+    """`run` obeys the lock alone, which is proved by now; a spec beside it that differs is worth a word."""
+    spec_path = path.with_suffix(".toml")
+    if not spec_path.exists():
+        return
+    ours = f"this run is what {path.name} says; see kavaspec check"
+    try:
+        spec = load_spec(spec_path, set=lock.set)
+    except KavaError:
+        yield f"{spec_path} has mistakes; {ours}"
+        return
+    if target not in spec.targets:
+        yield f"{spec_path} has no target {target}; {ours}"
+        return
+    found = compare(one_spec(spec, target), one_lock(lock, target))
+    if not found.fresh:
+        count = len(found.differing)
+        what = f"{count} {'value' if count == 1 else 'values'} otherwise" if count else "otherwise"
+        yield f"{spec_path} decides {what}; {ours}"
 
-    moved_on = spec_behind(lock, spec, asked=False).moved_on
-    if moved_on:
-        note = (
-            f"note: {moved_on} has changed since; this run is what the lock says (kavaspec check)"
-        )
-        at.err.line(at.err(note, "yellow"))
+
+def _folder_name(run: str | None) -> str | None:
+    """The name of a further run, which becomes part of one folder's name."""
+    if run is None or re.fullmatch(NAME, run):
+        return run
+    message = f"--run {run}: this cannot be part of a folder's name"
+    hint = "write letters, digits and . _ - (at most 64)"
+    raise fail(message, Exit.USAGE, code="KV0008", hint=hint)
 
 
 def _allows_numerics(allowed: Sequence[str]) -> bool:
@@ -100,22 +137,40 @@ def _only_locks(path: Path) -> Lock:
     return read_lock(path)
 
 
-def _print_preflight(verdict: Verdict, at: Shell) -> None:
-    rows = [("preflight", "lock", "here", "")]
+def preflight_lines(verdict: Verdict, at: Shell) -> Iterator[str]:
+    """The table: verdict first, so that nothing cuts it off; then the lock, then this machine."""
+    rows = [("", f"preflight, target {verdict.target}", "lock", "here")]
     rows += [
-        (row.what, row.lock, row.here.splitlines()[0], "ok" if row.ok else "NO")
+        ("ok" if row.ok else "NO", row.what, row.lock, row.here.splitlines()[0])
         for row in verdict.rows
     ]
-    widths = table([(row[0], row[1], row[2], row[3]) for row in rows], 400)
-    for line in widths:
-        at.out.line(line)
+    yield from table(rows, at.width)
     for note in verdict.notes:
-        at.out.line(at.out(f"note: {note}", "dim"))
-    at.out.line()
+        yield at.out(f"note: {note}", "dim")
+    yield ""
 
 
-def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
-    _prepare_environment(lock.values(here.target))
+def preflight_line(verdict: Verdict) -> str:
+    """The same as one line of JSON, before the events."""
+    here, problems = verdict.here, () if verdict.here else refusal(verdict).problems
+    document = {
+        "schema": "kavaspec.preflight/1",
+        "ok": here is not None,
+        "exit": int(problems[0].exit) if problems else 0,
+        "target": verdict.target,
+        "run_folder": str(here.run_folder) if here else None,
+        "rows": [
+            {"what": row.what, "lock": row.lock, "here": row.here, "ok": row.ok}
+            for row in verdict.rows
+        ],
+        "notes": verdict.notes,
+        "problems": problems,
+    }
+    return json.dumps(jsonable(document), ensure_ascii=False)
+
+
+def _train(lock: Lock, here: Here, at: Shell, *, cache: Path | None, as_json: bool) -> int:
+    os.environ.update(library_settings(lock.values(here.target), cache))
     at.err.line(at.err("· starting torch", "dim"))
     warnings.filterwarnings("ignore", module="transformers")  # about its own future, not this run
     try:
@@ -129,6 +184,9 @@ def _train(lock: Lock, here: Here, at: Shell, *, as_json: bool) -> int:
     from kavaspec.cli.follow import JsonLines, follower
 
     if here.stop_after is not None:
+        problem = not_to_be_thrown_away(here.run_folder)  # asked before, but torch took its time
+        if problem is not None:
+            raise KavaError(problem)
         _throw_away(here.run_folder)
     stop = StopSwitch()
     follow = JsonLines(sys.stdout) if as_json else follower(at)
@@ -155,22 +213,32 @@ def stopped_at_once(folder: Path) -> KavaError:
 
 def _throw_away(folder: Path) -> None:
     """What an earlier smoke run left; the console of this one (`--tui`) stays."""
-    for path in folder.glob("*"):
+    # last what marks it as a run's, so that a half-emptied folder is still known as one
+    for path in sorted(folder.glob("*"), key=lambda path: path.name == "run.json"):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != "console.log":
             path.unlink()
 
 
-def _prepare_environment(values: Mapping[str, object]) -> None:
+def library_settings(values: Mapping[str, object], cache: Path | None) -> dict[str, str]:
     """What libraries read when they are loaded: exactly as locked, and no network."""
-    os.environ.update(
-        OMP_NUM_THREADS=str(values["train.threads"]),
-        CUBLAS_WORKSPACE_CONFIG=":4096:8",
-        TOKENIZERS_PARALLELISM="false",
-        HF_HUB_OFFLINE="1",
-        TRANSFORMERS_VERBOSITY="error",
+    kept = (
+        {}
+        if cache is None
+        else {
+            "TORCHINDUCTOR_CACHE_DIR": str(cache / "torch" / "inductor"),
+            "TRITON_CACHE_DIR": str(cache / "torch" / "triton"),
+        }
     )
+    return {
+        "OMP_NUM_THREADS": str(values["train.threads"]),
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        **kept,
+    }
 
 
 def _conclude(end: End, here: Here, at: Shell, *, as_json: bool) -> int:

@@ -36,7 +36,7 @@ def command(
     lock = read_lock(path)
     explanations = explained(lock, path)
     if why_not:
-        _text().decisions(lock, explanations, out=sys.stdout, as_json=as_json)
+        _text().decisions(lock, explanations, out=sys.stdout, as_json=as_json, width=_width(at))
     else:
         dashboard.open_lock(lock, explanations, str(path))
     return 0
@@ -97,7 +97,7 @@ def _open_run(folder: Path, *, plain: bool, once: bool, as_json: bool) -> int:
         _dashboard().open_run(folder, explanations)
         return 0
     if once or as_json:
-        _text().once(folder, out=sys.stdout, as_json=as_json)
+        _text().once(folder, out=sys.stdout, as_json=as_json, width=_width(shell()))
     else:
         _text().watch(folder, out=sys.stdout)
     return 0
@@ -109,6 +109,11 @@ def _dashboard() -> ModuleType:
 
 def _text() -> ModuleType:
     return _part("plain")
+
+
+def _width(at: Shell) -> int:
+    """Columns of the terminal, or those of a file."""
+    return at.out.width or int(_text().WIDTH)
 
 
 def _part(name: str) -> ModuleType:

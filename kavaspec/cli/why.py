@@ -214,6 +214,9 @@ def _explain_not(asked: Question, other: str) -> Answer:
             Exit.USAGE,
             code="KV0013",
             key=asked.key,
+            hint=f"suppose it instead: kavaspec why --if {asked.key}={other}"
+            if is_fact(asked.key)
+            else "for example: kavaspec why train.precision --not float32",
         )
     found = why_not(asked.case, asked.key, other)
     return Answer(
@@ -229,7 +232,11 @@ def _suppose(asked: Question, supposition: Any) -> Answer:
     told = explain(found.case, key) if key in found.case.blocks else None
     if key and key not in asked.case.blocks and told is None:
         raise fail(
-            f"with --if, name a key to explain; {key} is none", Exit.USAGE, code="KV0013", key=key
+            f"with --if, name a key to explain; {key} is none",
+            Exit.USAGE,
+            code="KV0013",
+            key=key,
+            hint="leave the name out to see all that would change: kavaspec why --if NAME=VALUE",
         )
 
     def lines(at: Shell) -> Iterator[str]:
@@ -319,6 +326,7 @@ def _single(asked: Question) -> str:
             Exit.USAGE,
             code="KV0009",
             key=name,
+            hint=f"kavaspec why {name} says what it is",
         )
     first = _names_in(case, name)[0]
     message = f"{name} is a table; --uses needs one key or fact"
@@ -359,5 +367,11 @@ def _target(lock: Lock, name: str | None, *, shared: bool) -> str:
             hint="name one: --target NAME",
         )
     if name not in lock.targets:
-        raise fail(f"the lock has no target {name}; it has {known}", Exit.USAGE, code="KV0007")
+        near = did_you_mean(name, lock.targets) or next(iter(lock.targets))
+        raise fail(
+            f"the lock has no target {name}; it has {known}",
+            Exit.USAGE,
+            code="KV0007",
+            hint=f"name one: --target {near}",
+        )
     return name

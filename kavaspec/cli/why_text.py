@@ -5,37 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from kavaspec.cli.render import Pen, problem_text, table
+from kavaspec.cli.render import WHOLE, Pen, clip, laid_out, problem_text, table, wrapped
 from kavaspec.explain import Case, FactStory, Use
 from kavaspec.explanation import Explanation, Section, feeds_text, headline, sections
 from kavaspec.lock.ids import Ids
 from kavaspec.lock.model import Block
-from kavaspec.plain import Plain, show, thaw
+from kavaspec.plain import Plain, counted, show, thaw
 from kavaspec.sizes import with_size
 from kavaspec.what_if import Consequence, Outcome, spelled
 from kavaspec.why_not import WhyNot
 
+LISTED, SHORT = 60, 12
+"""Columns of a value in a list of many, at most and at least."""
 LABEL = 15
 """Columns of the names of sections."""
-WIDE = 400
-"""Explanations are not cut: a long line is better than a lost one."""
 
 _STYLES = {"plain": (), "warn": ("yellow",), "bad": ("bold", "red")}
 
 
 def explanation_lines(it: Explanation, pen: Pen) -> Iterator[str]:
     """The explanation of one key, most important first."""
-    yield pen(headline(it), "bold") + (f"  {it.unit}" if it.unit else "")
+    yield from _head(headline(it), it.unit, pen)
     for section in sections(it):
         yield from section_lines(section, pen)
     if it.meaning:
         yield from section_lines(Section(name="means", rows=((it.meaning,),)), pen)
 
 
+def _head(text: str, unit: str, pen: Pen) -> Iterator[str]:
+    *above, last = wrapped(text, pen.width, then="    ")
+    yield from (pen(line, "bold") for line in above)
+    yield pen(last, "bold") + (f"  {unit}" if unit else "")
+
+
 def section_lines(section: Section, pen: Pen) -> Iterator[str]:
     """The name on the left, the rows beside it; cells of one column are aligned."""
     name = f"  {section.name:<{LABEL - 2}}"
-    for line in table(section.rows, WIDE):
+    to_paste = section.name == "override"
+    room = None if pen.width is None or to_paste else pen.width - LABEL
+    for line in laid_out(section.rows, room, joint=section.joint):
         yield (name + pen(line, *_STYLES[section.tone])).rstrip()
         name = " " * LABEL
 
@@ -46,9 +54,7 @@ def fact_lines(it: FactStory, lock: str, pen: Pen) -> Iterator[str]:
         yield pen(it.name, "bold") + f" is not in {lock}: nothing rests on it"
         yield from section_lines(Section(name="means", rows=((it.meaning,),)), pen)
         return
-    yield pen(f"{it.name} = {with_size(it.value, it.unit)}", "bold") + (
-        f"  {it.unit}" if it.unit else ""
-    )
+    yield from _head(f"{it.name} = {with_size(it.value, it.unit)}", it.unit, pen)
     about = ", ".join(f"{key} = {show(value)}" for key, value in it.of.items())
     rows = [("known", it.how), ("evidence", it.evidence or it.unseen), ("about", about)]
     rows += [("feeds", feeds_text(it.feeds, it.reaches) if it.feeds else "no decision")]
@@ -61,8 +67,11 @@ def fact_lines(it: FactStory, lock: str, pen: Pen) -> Iterator[str]:
 
 def list_lines(case: Case, names: Sequence[str], table_name: str, pen: Pen) -> Iterator[str]:
     """The keys or facts of a table, one line each."""
-    yield pen(f"{table_name} has {_count(len(names), 'name')} in this lock", "bold")
-    yield from table([_listed(case, name) for name in names], WIDE)
+    yield pen(f"{table_name} has {counted(len(names), 'name')} in this lock", "bold")
+    rows = [_listed(case, name) for name in names]
+    beside = max(len(name) for name, _, _ in rows) + max(len(by) for _, _, by in rows) + 4
+    room = LISTED if pen.width is None else max(SHORT, min(LISTED, pen.width - beside))
+    yield from table([(name, clip(value, room), by) for name, value, by in rows], WHOLE)
     yield f"name one: kavaspec why {names[0]}"
 
 
@@ -72,17 +81,18 @@ def uses_lines(
     """What depends on a key or fact, as a tree."""
     yield pen(f"{name} = {spelled(name, value_of(case, name))}", "bold")
     rows = [*_tree(found, 1)]
-    yield from table(rows, WIDE)
+    yield from laid_out(rows, pen.width)
     direct, everything = len(found), len(set(_all_keys(found)))
     through = f", {direct} of them directly" if everything > direct else ""
-    yield f"{_count(everything, 'decision')} {'rests' if everything == 1 else 'rest'} on it{through}"
+    yield f"{counted(everything, 'decision')} {'rests' if everything == 1 else 'rest'} on it{through}"
     if checks:
-        yield f"checked by {', '.join(checks)}"
+        yield from wrapped(f"checked by {', '.join(checks)}", pen.width, then="    ")
 
 
 def outcome_lines(it: Outcome, pen: Pen) -> Iterator[str]:
     """What a supposition would change."""
-    yield pen("if " + " and ".join(_supposed(it)) + f", on target {it.case.target}", "bold")
+    text = "if " + " and ".join(_supposed(it)) + f", on target {it.case.target}"
+    yield from (pen(line, "bold") for line in wrapped(text, pen.width, then="    "))
     yield from consequence_lines(it, pen)
     yield pen("nothing was written", "dim")
 
@@ -90,21 +100,25 @@ def outcome_lines(it: Outcome, pen: Pen) -> Iterator[str]:
 def consequence_lines(it: Outcome, pen: Pen, *, without: str | None = None) -> Iterator[str]:
     """The changes, causes first; what would break; the ids."""
     shown = [one for one in it.consequences if one.key != without]
-    yield from table([_change(one, less=without is not None) for one in shown], WIDE)
+    rows = [_change(one, less=without is not None) for one in shown]
+    yield from laid_out(rows, pen.width)
     if not shown:
         yield "  no other decision would change" if without else "  no decision would change"
     for name in (*it.supposed.facts, *it.supposed.keys):
         if name not in it.before:
             yield f"  the lock has no {name}: nothing rests on it"
     if it.kept:
-        yield f"  {_count(len(it.kept), 'more decision')} would be made again, to the same value"
+        yield f"  {counted(len(it.kept), 'more decision')} would be made again, to the same value"
     for key, guard in it.broken:
-        yield pen(f"  the locked {key} would not be valid there: it needs {guard}", "yellow")
+        text = f"the locked {key} would not be valid there: it needs {guard}"
+        yield from (
+            pen(line, "yellow") for line in wrapped(text, pen.width, first="  ", then="    ")
+        )
     for fact in it.unknown:
         yield pen(f"  {fact} would be needed, and the lock does not hold it", "yellow")
     for problem in it.problems:
         yield from (f"  {line}" for line in problem_text(problem, pen).split("\n"))
-    yield "  " + _ids(it.old_ids, it.new_ids)
+    yield from wrapped(_ids(it.old_ids, it.new_ids), pen.width, first="  ", then="    ")
 
 
 _VERDICTS = {
@@ -251,12 +265,12 @@ def _change(one: Consequence, *, less: bool) -> tuple[str, ...]:
     return (f"{indent}{one.key}", f"{old} -> {new}", one.tier, one.because)
 
 
-def _listed(case: Case, name: str) -> tuple[str, ...]:
-    value = spelled(name, value_of(case, name))
-    short = value if len(value) <= 60 else value[:59] + "…"
+def _listed(case: Case, name: str) -> tuple[str, str, str]:
     if name in case.blocks:
-        return (f"  {name}", short, f"by {case.blocks[name].by}")
-    return (f"  {name}", short, f"{case.facts[name].how} by {case.facts[name].probe}")
+        by = f"by {case.blocks[name].by}"
+    else:
+        by = f"{case.facts[name].how} by {case.facts[name].probe}"
+    return f"  {name}", spelled(name, value_of(case, name)), by
 
 
 def _tree(found: Sequence[Use], depth: int) -> Iterator[tuple[str, ...]]:
@@ -295,7 +309,3 @@ def _plain(values: Any) -> dict[str, Any]:
 
 def _block(block: Block | None) -> dict[str, Any] | None:
     return None if block is None else {"value": thaw(block.value), "by": block.by}
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

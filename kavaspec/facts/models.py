@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kavaspec.errors import Exit, KavaError, Problem
+from kavaspec.errors import Exit, KavaError, Problem, fail
 from kavaspec.facts.model import Fact, Facts, NotFound, Observation
 from kavaspec.facts.probe import Child, Missing, NoAnswer, Seen, sign
 from kavaspec.facts.wanted import ExperimentRequest, Role
@@ -22,6 +22,7 @@ TIMEOUT_S = 300
 LARGE_BYTES = 2**28
 """Hashing more than this takes long enough to say so."""
 ONLY_CONFIG = "only config.json is here: no weights to hash"
+NO_TOKENIZER = "only config.json is here: no tokenizer to hash"
 
 
 def observe_model(
@@ -42,6 +43,7 @@ def observe_model(
     with about(f"model.{role}.source"):
         if not _is_gguf(path):
             digest.read_config(path)  # the clearest message for a folder that is no model
+            _refuse_half_a_model(role, path, wanted, with_weights=with_weights)
         slow = " (a .gguf file takes some seconds)" if _is_gguf(path) else ""
         report(f"looking at the {role}'s architecture{slow} ...")
         shape = _shape(role, path, None, child)
@@ -132,8 +134,29 @@ def _unknown(because: str, *, hint: str | None = None) -> dict[str, Seen | Missi
     return dict.fromkeys((*SHAPE, "kv_layout"), Missing(because=because, hint=hint))
 
 
+def _refuse_half_a_model(
+    role: Role, path: Path, wanted: ExperimentRequest, *, with_weights: bool
+) -> None:
+    """Rows become tokens with the tokenizer of the student's files. Where there is only a config, the
+    lock is provisional; weights without a tokenizer are a model that nobody can run.
+    """
+    if path != wanted.path("student") or digest.has_tokenizer(path):
+        return
+    if with_weights and digest.has_weights(path):
+        raise fail(
+            f"{path} has weights and no tokenizer: none of {', '.join(digest.TOKENIZERS)}",
+            Exit.ENVIRONMENT,
+            code="KV0214",
+            key=f"model.{role}.source",
+            hint="copy tokenizer.json and tokenizer_config.json beside the weights",
+        )
+
+
 def _digest(role: Role, path: Path, *, with_weights: bool, report: Callable[[str], None]) -> Seen:
     if not with_weights:
+        if not digest.has_tokenizer(path):
+            value = digest.model_digest(path, weights=False)
+            return Seen(value=value, evidence=NO_TOKENIZER, how="declared")
         evidence = "config and tokenizer; the weights are drawn from train.seed"
         return Seen(value=digest.model_digest(path, weights=False), evidence=evidence)
     if not digest.has_weights(path):

@@ -200,6 +200,22 @@ _DATA = {
         "quantiles of the length of a row in the student's tokens",
         unit="tokens",
     ),
+    "fact.data.prompt_lengths": _experiment(
+        "counts",
+        "quantiles of the length of a prompt in the student's tokens",
+        unit="tokens",
+    ),
+    "fact.data.question_lengths": _experiment(
+        "counts",
+        "of held-out rows, in the student's tokens: the shortest and longest prompt, quantiles of answers",
+        unit="tokens",
+    ),
+    "fact.data.empty_rows": _experiment("texts", "where rows stand that ask or teach nothing"),
+    "fact.data.marked_answers": _experiment(
+        "counts",
+        "held-out answers with the mark of eval.answer_after, and how many of the first have it",
+        unit="rows",
+    ),
 }
 
 

@@ -35,6 +35,7 @@ class ExperimentRequest:
     eval_split: str = "test"
     prompt: str = "{question}\n"
     completion: str = "{answer}"
+    answer_after: str = "####"
 
     def path(self, role: Role) -> Path | None:
         """Where the files of a role lie; a student made of teacher layers lives in its teacher."""
@@ -69,8 +70,16 @@ class ExperimentRequest:
 
     def of_lengths(self) -> Mapping[str, Plain]:
         """The same for the lengths of rows in the student's tokens."""
+        return {**self.of_texts(), **self.of_student()}
+
+    def of_texts(self) -> Mapping[str, Plain]:
+        """The same for the text that the templates make of the rows."""
         templates: dict[str, Plain] = {
             "data.prompt": self.prompt,
             "data.completion": self.completion,
         }
-        return {**self.of_data(), **templates, **self.of_student()}
+        return {**self.of_data(), **templates}
+
+    def of_answers(self) -> Mapping[str, Plain]:
+        """The same for the marks of final answers."""
+        return {**self.of_texts(), "eval.answer_after": self.answer_after}

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from kavaspec.errors import Exit, fail
+from kavaspec.errors import Exit, did_you_mean, fail
 from kavaspec.lock.canon import canon
 from kavaspec.lock.forest import Forest, Tree, lay_over
 from kavaspec.lock.ids import Ids, ids, means_its_absence, tier_of
@@ -151,8 +151,12 @@ def choose_pairs(
         for lock, name, label in zip((a, b), chosen, labels, strict=True):
             if name not in lock.targets:
                 known = ", ".join(lock.targets)
+                near = did_you_mean(name, lock.targets) or next(iter(lock.targets))
                 raise fail(
-                    f"{label} has no target {name}; it has {known}", Exit.USAGE, code="KV0007"
+                    f"{label} has no target {name}; it has {known}",
+                    Exit.USAGE,
+                    code="KV0007",
+                    hint=f"name one: --target {near}",
                 )
         return (chosen,)
     shared = sorted(a.targets.keys() & b.targets.keys())

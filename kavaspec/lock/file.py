@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from kavaspec import __version__
-from kavaspec.errors import Exit, KavaError, Problem, Where
+from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
 from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
@@ -197,13 +197,22 @@ def read_lock(path: Path) -> Lock:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
-        hint = f"make it: kavaspec lock {path.with_suffix('.toml')}"
         raise KavaError(
-            Problem(message=f"there is no {path}", exit=Exit.ENVIRONMENT, code="KV0001", hint=hint)
+            Problem(
+                message=f"there is no {path}",
+                exit=Exit.ENVIRONMENT,
+                code="KV0001",
+                hint=_way_to(path),
+            )
         ) from None
     except IsADirectoryError:
         raise KavaError(
-            Problem(message=f"{path} is a folder, not a lock", exit=Exit.ENVIRONMENT, code="KV0002")
+            Problem(
+                message=f"{path} is a folder, not a lock",
+                exit=Exit.ENVIRONMENT,
+                code="KV0002",
+                hint=f"name the file, such as {path / 'kava.lock'}",
+            )
         ) from None
     except OSError as error:
         message, hint = (
@@ -216,6 +225,22 @@ def read_lock(path: Path) -> Lock:
     except UnicodeDecodeError:
         raise _broken(str(path), "this is not UTF-8 text") from None
     return parse_lock(text, str(path))
+
+
+def _way_to(path: Path) -> str:
+    """What to do about a lock that is not there: make it, take another, or write a spec first."""
+    spec = path.with_suffix(".toml")
+    if spec.is_file():
+        return f"make it: kavaspec lock {spec}"
+    try:
+        there = sorted(file.name for file in path.parent.glob("*.lock") if file.is_file())
+    except OSError:
+        there = []
+    near = did_you_mean(path.name, there) or (there[0] if len(there) == 1 else None)
+    if near is not None:
+        return f"did you mean {path.parent / near}?"
+    init = "kavaspec init" if str(spec) == "kava.toml" else f"kavaspec init {spec}"
+    return f"make it from a spec, and there is no {spec} yet: {init}, then kavaspec lock {spec}"
 
 
 def parse_lock(text: str, path: str) -> Lock:
@@ -309,6 +334,20 @@ def _problem(
     shown = lines[line - 1] if text and line <= len(lines) else ""
     where = Where(path=path, line=line, column=column, width=width, text=shown)
     return Problem(message=message, exit=Exit.BROKEN, code=code, where=where, hint=hint)
+
+
+def _instead(edited: str) -> str:
+    """What to do instead of editing a part of a lock: a fact, a `--set KEY`, or a key."""
+    want = "to have this value: write it in kava.toml, then run `kavaspec lock`"
+    undo = "to undo the edit: `git checkout kava.lock`, or derive it again with `kavaspec lock`"
+    if edited.startswith("--set "):
+        want = f"to have this value: kavaspec lock {edited}=VALUE"
+    elif edited.startswith("fact."):
+        want = (
+            "a fact is seen, not chosen: see it anew with `kavaspec lock --refresh`,\n"
+            "or correct it in the fact file that kava.toml names, then run `kavaspec lock`"
+        )
+    return f"{want}\n{undo}"
 
 
 class UnknownVersion(KavaError):
@@ -483,8 +522,7 @@ class _Reader:
     ) -> bool:
         if _field(item, "seal", str) == expected:
             return True
-        hint = f"put it in kava.toml instead and run `kavaspec lock`; or {_FIX}"
-        line = self._line(key, indent, target)
+        line, hint = self._line(key, indent, target), _instead(name)
         self._report(f"{name} was edited by hand: its seal does not fit", line, key, hint, "KV0604")
         return False
 

@@ -15,7 +15,7 @@ from kavaspec.errors import Exit, KavaError, Problem
 from kavaspec.lock.derive import is_experiment_fact
 from kavaspec.lock.model import Block, Lock
 from kavaspec.lock.recover import recover_spec
-from kavaspec.lock.stale import Comparison, compare
+from kavaspec.lock.stale import Comparison, compare, equal
 from kavaspec.spec.load import applicable_keys
 from kavaspec.spec.spec import Spec
 
@@ -40,7 +40,11 @@ def prove(lock: Lock, target: str) -> tuple[str, ...]:
             others for values that no check would let pass.
     """
     one = replace(lock, targets=MappingProxyType({target: lock.targets[target]}))
-    broken = [*_missing_keys(one, target), *_missing_facts(one, target), *_unknown_keys(one, target)]
+    broken = [
+        *_missing_keys(one, target),
+        *_missing_facts(one, target),
+        *_unknown_keys(one, target),
+    ]
     if broken:
         raise KavaError(*broken)
     spec = recover_spec(one)
@@ -96,20 +100,32 @@ def _stale(spec: Spec, lock: Lock, target: str, found: Comparison) -> Iterator[P
     from kavaspec.lock.reasons import reasons  # a lock that is proved needs none
 
     count, total = len(found.differing), len(lock.blocks(target))
-    flat = [
-        f"{it.key}: {it.change}; {it.because}"
-        for told in reasons(spec, lock, found)
-        for it in _all(told)
+    was, now = lock.blocks(target), found.derived.lock.blocks(target)
+    told = [it for cause in reasons(spec, lock, found) for it in _all(cause)]
+    lines = [
+        _guards_differ(it.key, was, now) or f"{it.key}: {it.change}, {it.because}" for it in told
     ]
-    more = [f"and {len(flat) - SHOWN} more"] if len(flat) > SHOWN else []
-    was = "decision is" if count == 1 else "decisions are"
+    more = [f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else []
+    verb = "is" if count == 1 else "are"
     yield Problem(
-        message=f"the lock does not follow from its own facts: {count} of {total} {was} not what "
-        "the rules give",
+        message=f"the lock does not follow from its own facts: {count} of its {total} decisions "
+        f"{verb} not what the rules give",
         exit=Exit.STALE,
         code="KV0302",
-        hint="\n  ".join([*flat[:SHOWN], *more, AGAIN]),
+        hint="\n".join([*lines[:SHOWN], *more, AGAIN]),
     )
+
+
+def _guards_differ(key: str, was: Mapping[str, Block], now: Mapping[str, Block]) -> str | None:
+    """What is said where a guard is all that differs: the value is right, and valid elsewhere."""
+    a, b = was.get(key), now.get(key)
+    if a is None or b is None or a.guard == b.guard or not equal(replace(a, guard=b.guard), b):
+        return None
+    lost = [guard for guard in b.guard if guard not in a.guard]
+    extra = [guard for guard in a.guard if guard not in b.guard]
+    said = [f"its guard {', '.join(lost)} is missing"] if lost else []
+    said += [f"no check gives its guard {', '.join(extra)}"] if extra else []
+    return f"{key}: {'; '.join(said)}"
 
 
 def _all(reason: Reason) -> Iterator[Reason]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kavaspec.decision import Decision, Rule, Term
+from kavaspec.plain import counted
 
 CHECKPOINTS = 10
 
@@ -12,7 +13,7 @@ def checkpoint_every(steps: int) -> Decision:
     value = max(1, (steps + CHECKPOINTS - 1) // CHECKPOINTS)
     return Decision(
         value=value,
-        because=f"at most a tenth of {steps} steps is lost when a run is cut off",
+        because=f"at most a tenth of {counted(steps, 'step')} is lost when a run is cut off",
         terms=(
             Term(
                 name="a tenth of the steps, rounded up",

@@ -79,7 +79,7 @@ def rows(split: str) -> Sequence[dict[str, str]]:
     if split not in ROWS:
         message = f"builtin:arithmetic has no split {split!r}"
         raise fail(
-            message, Exit.ENVIRONMENT, code="KV0221", hint=f"its splits are {' and '.join(ROWS)}"
+            message, Exit.UNSATISFIABLE, code="KV0221", hint=f"its splits are {' and '.join(ROWS)}"
         )
     return [_row(split, index) for index in range(ROWS[split])]
 

@@ -31,6 +31,8 @@ _PICKLES = ("*.bin", "*.pt", "*.pth")
 _AGAIN = "download or copy the model again"
 # what tokenizers were kept in before tokenizer.json; transformers makes one of them
 _OTHER_TOKENIZERS = ("merges.txt", "spiece.model", "tokenizer.model", "vocab.json", "vocab.txt")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model")
+"""A folder with a tokenizer has at least one of these."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,8 +189,7 @@ def _tensors(file: Path, header: Any, data_start: int, size: int) -> list[Tensor
 
 def has_tokenizer(path: Path) -> bool:
     """Whether there is a tokenizer, in any form that transformers reads."""
-    names = ("tokenizer.json", *_OTHER_TOKENIZERS)
-    return _is_gguf(path) or any((path / name).is_file() for name in names)
+    return _is_gguf(path) or any((path / name).is_file() for name in TOKENIZERS)
 
 
 def _tokenizer_part(folder: Path) -> object:

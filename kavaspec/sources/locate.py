@@ -136,11 +136,26 @@ def revision_of(path: Path) -> str | None:
     return path.name if is_snapshot else None
 
 
+def _near(source: str, tried: Sequence[Path]) -> str | None:
+    """The path as it may have been meant: a name that is in a folder that was looked at."""
+    for place in tried:
+        try:
+            there = sorted(item.name for item in place.parent.iterdir())
+        except OSError:  # it is not there, or not to be read
+            continue
+        near = did_you_mean(place.name, there)
+        if near and source.endswith(place.name):
+            return source[: -len(place.name)] + near
+    return None
+
+
 def _not_found(source: str, what: What, tried: Sequence[Path], project: Path) -> KavaError:
     looked = "".join(f"\n  {path}" for path in tried)
     message = f"{source} ({what}) is not on this machine. Looked for:{looked}"
     if parse_source(source).kind == "path":
+        near = _near(source, tried)
         hint = "correct the path, or put it at one of these places"
+        hint = f"did you mean {near}? Else put it at one of these places" if near else hint
     elif (project / source).exists():
         hint = f'there is a folder {source} beside kava.toml: write "./{source}" to mean it'
     else:

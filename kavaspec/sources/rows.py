@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.errors import Exit, KavaError, Problem, did_you_mean, fail
+from kavaspec.plain import counted
 
 Row = dict[str, object]
 
@@ -24,22 +26,56 @@ def read_rows(source_text: str, path: Path | None, split: str) -> list[Row]:
     """The rows of `split`, in order. `path` is where the source was found; None for a builtin.
 
     Raises:
-        KavaError: 8 for a missing file or split (with what is there), for a file that is not
-            .jsonl or .parquet or not readable as one (with its line); 7 for a split without rows.
+        KavaError: 8 for a missing file, for a file that is not .jsonl or .parquet or not readable
+            as one (with its line); 7 for a split that is not there (with those that are), or has
+            no rows.
     """
     name, part = _parse_split(split)
     rows = _builtin(source_text, name) if path is None else _read(path, name)
     chosen = rows[part]
     if not chosen:
-        raise fail(
-            f"{source_text}: {split} has no rows",
-            Exit.UNSATISFIABLE,
-            code="KV0730",
-            hint=f"{name} has {len(rows)} rows; choose another part"
-            if rows
-            else "write rows into it, or name another split",
+        hint = "write rows into it, or name another split"
+        if rows:
+            hint = f"{name} has {counted(len(rows), 'row')}; choose another part"
+        raise KavaError(
+            Problem(
+                message=f"{source_text}: {split} has no rows",
+                exit=Exit.UNSATISFIABLE,
+                code="KV0730",
+                hint=hint,
+                about=("data.source",),
+            )
         )
     return chosen
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where one row stands."""
+
+    file: Path
+    mark: str
+    """After the file's name: `:17`, the line of a .jsonl file; ` row 17`, counted from 1, elsewhere."""
+
+
+def places_of(source_text: str, path: Path | None, split: str) -> list[Place]:
+    """Where the rows of `split` stand, in the order of `read_rows`, which has read them before."""
+    name, part = _parse_split(split)
+    if path is None:
+        count = len(_builtin(source_text, name))
+        places = [Place(file=Path(source_text), mark=f" row {n + 1}") for n in range(count)]
+    else:
+        places = [place for file in _files(path, name) for place in _places(file)]
+    return places[part]
+
+
+def _places(file: Path) -> Iterator[Place]:
+    if file.suffix != ".jsonl":
+        yield from (Place(file=file, mark=f" row {n + 1}") for n in range(len(_parquet(file))))
+        return
+    for number, line in enumerate(file.read_bytes().split(b"\n"), 1):
+        if line.strip():
+            yield Place(file=file, mark=f":{number}")
 
 
 def _parse_split(split: str) -> tuple[str, slice]:
@@ -61,6 +97,7 @@ def _builtin(source_text: str, name: str) -> list[Row]:
             f"{source_text} is not a builtin data set",
             Exit.USAGE,
             code="KV0207",
+            key="data.source",
             hint="there is one: builtin:arithmetic",
         )
     if name not in BUILTIN_SPLITS:
@@ -118,11 +155,11 @@ def _unsupported(file: Path) -> KavaError:
 
 
 def _only_one_split(file: Path, name: str) -> KavaError:
-    return fail(
+    return _missing(
         f"{file} is one file, so it has one split, train; there is no {name}",
-        Exit.ENVIRONMENT,
-        code="KV0221",
-        hint='hold some of its rows out: data.split = "train[:-100]" and '
+        name,
+        ("train",),
+        'hold some of its rows out: data.split = "train[:-100]" and '
         'data.eval_split = "train[-100:]"; '
         f"or name a folder with train{file.suffix} and {name}{file.suffix}",
     )
@@ -135,11 +172,26 @@ def _splits(folder: Path) -> list[str]:
 
 def _no_split(where: str, name: str, known: Sequence[str]) -> KavaError:
     there = f"it has {', '.join(known)}" if known else "it holds no .jsonl and no .parquet file"
-    return fail(
+    return _missing(
         f"{where} has no split {name}: {there}",
-        Exit.ENVIRONMENT,
-        code="KV0221",
-        hint="name one of its splits in data.split and data.eval_split",
+        name,
+        known,
+        "name one of its splits in data.split and data.eval_split"
+        if known
+        else f"put {name}.jsonl or {name}.parquet into it, or correct data.source",
+    )
+
+
+def _missing(message: str, name: str, known: Sequence[str], hint: str) -> KavaError:
+    near = did_you_mean(name, known)
+    return KavaError(
+        Problem(
+            message=message,
+            exit=Exit.UNSATISFIABLE,
+            code="KV0221",
+            hint=f"did you mean {near}?" if near else hint,
+            about=("data.source",),
+        )
     )
 
 
@@ -191,6 +243,7 @@ def _parquet(file: Path) -> list[Row]:
             f"reading {file} needs pyarrow",
             Exit.ENVIRONMENT,
             code="KV0012",
+            key="data.source",
             hint="pip install 'kavaspec[runtime]'",
         ) from error
     try:

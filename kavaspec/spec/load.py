@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import tomli
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from kavaspec.decision import ANYTHING, AUTO, Allowed
 from kavaspec.errors import Exit, Fix, KavaError, Problem, Where, did_you_mean
@@ -22,6 +23,12 @@ from kavaspec.spec.spec import Asked, Spec, TargetSpec
 
 if TYPE_CHECKING:
     from kavaspec.spec.positions import Span
+
+_EXAMPLES = {
+    "data.source": '"builtin:arithmetic"',
+    "model.teacher.source": '"builtin:tiny-teacher"',
+}
+"""What may be written for a key that has no default: it is inside the package, so it works anywhere."""
 
 HERE = "here"
 """The one target of a spec that names none: the machine that locks."""
@@ -52,7 +59,7 @@ def read_text(path: Path) -> str:
                 message=f"there is no {path}",
                 exit=Exit.ENVIRONMENT,
                 code="KV0001",
-                hint="write one with `kavaspec init`, or name it: `kavaspec lock PATH`",
+                hint=_way_to(path),
             )
         ) from None
     except IsADirectoryError:
@@ -76,6 +83,21 @@ def read_text(path: Path) -> str:
         raise KavaError(
             Problem(message=message, exit=Exit.USAGE, code="KV0005", hint=hint)
         ) from None
+
+
+def _way_to(path: Path) -> str:
+    """What to do about a spec that is not there: the one that was meant, or a new one."""
+    folder = path.parent
+    try:
+        there = sorted(file.name for file in folder.glob("*.toml") if file.is_file())
+    except OSError:
+        there = []
+    near = did_you_mean(path.name, there)
+    there = [near] if near else there
+    init = "kavaspec init" if str(path) == "kava.toml" else f"kavaspec init {path}"
+    if near is None and len(there) != 1:
+        return f"write one: {init}"
+    return f"did you mean {folder / there[0]}? A new one is written by: {init}"
 
 
 def parse_spec(text: str, path: str, *, set: Mapping[str, Plain]) -> Spec:
@@ -135,7 +157,13 @@ def _toml(text: str, path: str) -> Flat:
         message = "tables and arrays are nested too deeply"
         where = Where(path=path, line=1, column=1)
         raise KavaError(
-            Problem(message=message, exit=Exit.USAGE, code="KV0101", where=where)
+            Problem(
+                message=message,
+                exit=Exit.USAGE,
+                code="KV0101",
+                where=where,
+                hint="no key of a spec needs more than one list and one table",
+            )
         ) from None
 
 
@@ -330,31 +358,46 @@ class _Reader:
         for name, value in table.items():
             dotted, field = prefix + name, group.model_fields.get(name)
             if field is None:
-                self._unknown(dotted, at)
+                self._unknown(dotted, value, at)
             elif group_of(field) is None:
                 yield dotted, value
             elif isinstance(value, dict):
                 yield from self._flatten(value, f"{dotted}.", at)
             else:
-                message = f"{dotted} is {_spell(value)}; expected a table"
-                hint = f"write [{dotted}]" if not at else f"write {dotted}.KEY = VALUE"
-                place = (*at, *dotted.split("."))
-                self._problem(message, place, code="KV0112", value=True, hint=hint)
+                self._no_table(dotted, value, at)
 
-    def _unknown(self, dotted: str, at: tuple[str, ...]) -> None:
-        from kavaspec.spec.repair import any_of, nearest_keys
+    def _no_table(self, dotted: str, value: Any, at: tuple[str, ...]) -> None:
+        place = (*at, *dotted.split("."))
+        many = isinstance(value, list) and bool(value) and isinstance(value[0], Mapping)
+        first = next(name for name in keys() if name.startswith(f"{dotted}."))
+        hint = f"open it as a table, [{dotted}], or write for example {first} = ..."
+        if at:
+            hint = f"write for example {first} = ..."
+        if f"{dotted}.source" in keys() and isinstance(value, str) and value:
+            hint = f"write {dotted}.source = {toml(value)}"
+        elif f"{dotted}.kind" in keys() and isinstance(value, str):
+            hint = f"write {dotted}.kind = {toml(value)}"
+        elif many:
+            hint = f"write [{dotted}], with single brackets"
+        message = f"{dotted} is {_spell(value)}; expected a table"
+        self._problem(message, place, code="KV0112", key=dotted, value=True, hint=hint)
+
+    def _unknown(self, dotted: str, value: Any, at: tuple[str, ...]) -> None:
+        from kavaspec.spec.repair import any_of, is_slip, leads_out, may_be_named, nearest_keys
 
         known = [*keys(), *groups(), "objective.preset", "facts", *([] if at else ["targets"])]
-        near = nearest_keys(dotted, [name for name in known if name])
+        near = nearest_keys(dotted, may_be_named((name for name in known if name), value))
         hint = f"did you mean {any_of(near)}?" if near else "docs/keys.md lists every key"
         place = (*at, *dotted.split("."))
+        certain = len(near) == 1 and leads_out(keys().get(near[0]), value)
+        certain = certain and (near[0] in keys() or is_slip(dotted, near[0]))
         self._problem(
             f"{dotted} is not a key",
             place,
             code="KV0104",
             key=dotted,
             hint=hint,
-            fixes=self._renamed(place, (*at, *near[0].split("."))) if len(near) == 1 else None,
+            fixes=self._renamed(place, (*at, *near[0].split("."))) if certain else None,
         )
 
     def _renamed(self, old: tuple[str, ...], new: tuple[str, ...]) -> Fix | None:
@@ -416,10 +459,21 @@ class _Reader:
         offered = [name for problem in self.problems for name in _suggested(problem)]
         if any(f"{key.name}.".startswith(f"{name}.") for name in offered):
             return  # misspelt rather than missing: one mistake, one message
+        if any(it.code == "KV0112" and key.name.startswith(f"{it.key}.") for it in self.problems):
+            return  # a value stands where its table belongs
         table, _, name = key.name.rpartition(".")
-        hint = f"add to [{table}]:  {name} = ...   # {key.meaning}"
-        place = tuple(table.split("."))
-        self._problem(f"{key.name} is missing", place, code="KV0105", key=key.name, hint=hint)
+        span = self._spans().get(tuple(table.split(".")))
+        lines = [f"[{table}]", f"{name} = {_EXAMPLES[key.name]}"]
+        if span is not None:
+            lines = lines[1:] if span.header else [f"{key.name} = {_EXAMPLES[key.name]}"]
+        meaning = f"{key.meaning[:1].lower()}{key.meaning[1:]}".rstrip(".")
+        self._problem(
+            f"{key.name} is missing" + ("" if span else f": {self.path} has no [{table}]"),
+            tuple(table.split(".")) if span else (),
+            code="KV0105",
+            key=key.name,
+            hint="\n".join([meaning, "write for example:", *(f"  {line}" for line in lines)]),
+        )
 
     def _auto(self, key: Key, value: Any, by: str, at: tuple[str, ...]) -> Asked:
         allowed = ANYTHING
@@ -436,29 +490,20 @@ class _Reader:
         place = (*at, *key.name.split("."))
         limits = {name: limit for name, limit in table.items() if name != "auto"}
         for name in [name for name in limits if name not in LIMITS]:
-            near = did_you_mean(name, LIMITS)
-            hint = f"did you mean {near}?" if near else f"limits are {', '.join(LIMITS)}"
-            where = self._where((*place, name), value=False)
-            self._problem(
-                f"{key.name}: {name} is not a limit of auto",
-                (*place, name),
-                code="KV0109",
-                key=key.name,
-                hint=hint,
-                fixes=Fix(where=where, text=near) if near and where else None,
-            )
+            self._no_limit(key, name, limits, place)
             del limits[name]
         good: dict[str, Plain] = {}
         for name, limit in limits.items():
             wrong = _wrong_limit(key, name, limit)
             if wrong:
                 self._problem(
-                    f"{key.name}: {name} is {_spell(limit)}; {wrong}",
+                    f"{key.name}: {name} {wrong.says}",
                     (*place, name),
                     code="KV0109",
                     key=key.name,
                     value=True,
-                    hint=f"leave {name} out",
+                    hint=wrong.hint or f"leave {name} out",
+                    fix=wrong.fix,
                 )
             else:
                 good[name] = freeze(limit)
@@ -476,6 +521,20 @@ class _Reader:
                 hint=repairs(allowed, names, values),
             )
         return allowed
+
+    def _no_limit(self, key: Key, name: str, limits: Flat, place: tuple[str, ...]) -> None:
+        near = did_you_mean(name, LIMITS)
+        where = self._where((*place, name), value=False)
+        wrong = _wrong_limit(key, near, limits[name]) if near else None
+        certain = near and near not in limits and (wrong is None or wrong.fix)
+        self._problem(
+            f"{key.name}: {name} is not a limit of auto",
+            (*place, name),
+            code="KV0109",
+            key=key.name,
+            hint=f"did you mean {near}?" if near else f"limits are {', '.join(LIMITS)}",
+            fixes=Fix(where=where, text=near) if near and certain and where else None,
+        )
 
     def _validated(
         self, literal: dict[str, Any], asked: dict[str, Asked], top: Mapping[str, Any]
@@ -666,25 +725,53 @@ def _why_not_auto(key: Key) -> str:
     return "no rule decides it"
 
 
-def _wrong_limit(key: Key, name: str, limit: Any) -> str | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _WrongLimit:
+    """What is wrong with a limit, what to do about it, and the limit that is surely meant."""
+
+    says: str
+    hint: str | None = None
+    fix: str | None = None
+
+
+def _wrong_limit(key: Key, name: str, limit: Any) -> _WrongLimit | None:
     if name == "one_of":
-        if not isinstance(limit, list | tuple) or not limit:
-            return "expected a list of values"
-        adapter: TypeAdapter[Any] = TypeAdapter(key.field.annotation)  # type: ignore[arg-type]  # a key has one
-        for option in limit:
-            try:
-                adapter.validate_python(option, strict=True)
-            except ValidationError:
-                return f"{_spell(option)} is not {describe(key.field)}"
-        return None
+        return _wrong_options(key, limit)
     if key.field.annotation is not int:
-        return f"only a key that is a number has {name}"
-    if (
-        not isinstance(limit, int)
-        or isinstance(limit, bool)
-        or (name == "multiple_of" and limit < 1)
-    ):
-        return "expected an integer >= 1" if name == "multiple_of" else "expected an integer"
+        return _WrongLimit(says=f"is {_spell(limit)}; only a key that is a number has {name}")
+    least = 1 if name == "multiple_of" else None
+    if isinstance(limit, int) and not isinstance(limit, bool) and (least is None or limit >= least):
+        return None
+    says = f"is {_spell(limit)}; expected an integer" + ("" if least is None else f" >= {least}")
+    meant = limit.strip() if isinstance(limit, str) else ""
+    if meant.isascii() and meant.isdigit() and int(meant) >= (least or 0):
+        return _WrongLimit(says=says, hint="remove the quotes", fix=str(int(meant)))
+    return _WrongLimit(says=says)
+
+
+def _wrong_options(key: Key, options: Any) -> _WrongLimit | None:
+    from kavaspec.spec.repair import accepts, repair_of
+
+    if not isinstance(options, list | tuple):
+        one = f"[{toml(options)}]" if options != AUTO and accepts(key, options) else None
+        hint = f"it is a list: write {one}" if one else None
+        return _WrongLimit(
+            says=f"is {_spell(options)}; expected a list of values", hint=hint, fix=one
+        )
+    if not options:
+        return _WrongLimit(says="is an empty list; expected a list of values")
+    for option in options:
+        if option != AUTO and accepts(key, option):
+            continue
+        hint, meant = repair_of(key, option)
+        all_meant = [
+            meant if it is option else repair_of(key, it)[1] or _literal(it) for it in options
+        ]
+        return _WrongLimit(
+            says=f"holds {_spell(option)}; expected {describe(key.field)}",
+            hint=hint,
+            fix=f"[{', '.join(filter(None, all_meant))}]" if None not in all_meant else None,
+        )
     return None
 
 
@@ -724,5 +811,22 @@ def _spell(value: Any) -> str:
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):
-        return "a list" if value else "an empty list"
+        return _spell_list(value)
     return f"the {type(value).__name__} {value}"
+
+
+def _spell_list(value: Sequence[Any]) -> str:
+    if not value:
+        return "an empty list"
+    text = _literal(value)
+    if text is None:
+        return "a list"
+    return f"the list {text}" if len(text) <= 60 else f"a list of {len(value)} items"
+
+
+def _literal(value: Any) -> str | None:
+    """As it may be written; None for a date, or a number that is none."""
+    try:
+        return toml(freeze(value))
+    except TypeError:
+        return None

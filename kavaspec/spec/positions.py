@@ -51,17 +51,59 @@ def spans(text: str, path: str) -> Mapping[Path, Span]:
     return found
 
 
-def twice(text: str, path: str) -> tuple[str, Where, Where] | None:
-    """The first key or table that is given twice: its name and both places."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Twice:
+    """A name that is given twice, as TOML forbids."""
+
+    dotted: str
+    first: Where
+    second: Where
+    tables: bool = False
+    """Whether it is opened as a table here."""
+    within: str | None = None
+    """The first key that makes it a table, where it is given a value as well."""
+
+
+def twice(text: str, path: str) -> Twice | None:
+    """The first key or table that is given twice, or once as a value and once as a table."""
     source = text.encode()
     tree = Parser(Language(tree_sitter_toml.language())).parse(source)
     lines = source.split(b"\n")
-    seen: dict[Path, Where] = {}
-    for dotted, parts, _ in _pairs(tree.root_node, ()):
+    seen: dict[Path, tuple[Where, bool]] = {}
+    above: dict[Path, Path] = {}
+    values: set[Path] = set()
+    spelled: set[Path] = set()  # tables that only dots name
+    for dotted, parts, value in _pairs(tree.root_node, ()):
         place = _where(lines, path, parts[-1])
+        header = value.parent is not None and value.parent.type != "pair"
         if dotted in seen:
-            return ".".join(dotted), seen[dotted], place
-        seen[dotted] = place
+            first, opened = seen[dotted]
+            return Twice(
+                dotted=".".join(dotted), first=first, second=place, tables=header and opened
+            )
+        if dotted in above and (not header or dotted in spelled):
+            inside = above[dotted]
+            return Twice(
+                dotted=".".join(dotted),
+                first=seen[inside][0],
+                second=place,
+                within=".".join(inside),
+                tables=header,
+            )
+        for size in range(1, len(dotted)):
+            above.setdefault(dotted[:size], dotted)
+            if not header and size > len(dotted) - len(parts):
+                spelled.add(dotted[:size])
+            if dotted[:size] in values:
+                return Twice(
+                    dotted=".".join(dotted[:size]),
+                    first=place,
+                    second=seen[dotted[:size]][0],
+                    within=".".join(dotted),
+                )
+        seen[dotted] = (place, header)
+        if not header and value.type != "inline_table":
+            values.add(dotted)
     return None
 
 

@@ -75,15 +75,21 @@ def describe(field: FieldInfo, *, auto: bool = False) -> str:
     """What a key accepts, for error messages: `an integer >= 1`, `"sdpa", "eager" or "auto"`."""
     text = _describe_text(field.metadata) or _describe_type(field.annotation)
     words = choices(field)
+    if auto and text == "true or false":
+        return 'true, false or "auto"'
     if auto and words and text.startswith('"'):
         return " or ".join([", ".join(f'"{word}"' for word in words), '"auto"'])
-    limits = [
+    return f"{text} {_limits(field.metadata)}".rstrip() + (' or "auto"' if auto else "")
+
+
+def _limits(metadata: Sequence[Any]) -> str:
+    """`>= 0 and < 1`."""
+    return " and ".join(
         f"{sign} {_number(getattr(limit, name))}"
-        for limit in field.metadata
+        for limit in metadata
         for name, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<"))
         if getattr(limit, name, None) is not None
-    ]
-    return " ".join([text, " and ".join(limits)]).strip() + (' or "auto"' if auto else "")
+    )
 
 
 def _number(limit: float) -> str:
@@ -134,7 +140,7 @@ def _walk_groups(group: type[BaseModel], prefix: str) -> Iterator[tuple[str, typ
 
 
 _PATTERNS = {
-    NAME: "a name of at most 64 letters, digits, `.`, `_` and `-`",
+    NAME: "a name of at most 64 letters a to z, digits, `.`, `_` and `-`",
     WORD: "a word of letters, digits and `_.:@/+-`",
     DIGEST: "sha256: and 64 hexadecimal digits",
 }
@@ -156,16 +162,21 @@ def _describe_type(annotation: Any) -> str:
     if annotation in names:
         return names[annotation]
     if get_origin(annotation) is list:
-        each = _describe_type(get_args(annotation)[0])
-        one_word = each in names.values()
-        return f"a list of {each.rpartition(' ')[2]}s" if one_word else f"a list (each {each})"
+        return f"a list of {_several(_describe_type(get_args(annotation)[0]))}"
     arguments = get_args(annotation)
     if arguments and all(isinstance(value, str) for value in arguments):
         words = [f'"{value}"' for value in arguments]
         return " or ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
     if arguments:  # Annotated[int, Ge(1)]
-        return _describe_text(arguments[1:]) or _describe_type(arguments[0])
+        limits = _limits(arguments[1:])
+        return _describe_text(arguments[1:]) or f"{_describe_type(arguments[0])} {limits}".rstrip()
     return str(annotation)
+
+
+def _several(one: str) -> str:
+    """`an integer >= 0` as `integers >= 0`, `a string that is not empty` as `strings that are ...`."""
+    _, noun, more = (*one.split(" ", 2), "")[:3]
+    return f"{noun}s {more}".rstrip().replace(" that is ", " that are ")
 
 
 @cache

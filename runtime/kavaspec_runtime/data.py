@@ -9,7 +9,6 @@ Shapes: B rows, T tokens.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -19,8 +18,11 @@ import torch
 from torch import Tensor
 
 from kavaspec.errors import Exit, fail
-from kavaspec.template import COLUMN
+from kavaspec.template import NoValue, filled
 from kavaspec_runtime.order import Order
+
+LABELLESS = 8
+"""So many rows without a label are named; the rest is counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,20 +74,44 @@ class Template:
 
 def fill(template: str, columns: Mapping[str, object], place: str, key: str) -> str:
     """The template with every `{column}` replaced. Other braces stay: data may be code."""
+    try:
+        return filled(template, columns)
+    except NoValue as gap:
+        null = gap.column in columns
+        there = f"; it has {', '.join(sorted(columns))}"
+        raise fail(
+            f"{place} has no value for the column {gap.column!r}" + (" (null)" if null else there),
+            Exit.UNSATISFIABLE,
+            code="KV0228",
+            key=key,
+            hint=f"write {gap.column!r} into the row (null is no value), or take the row out",
+        ) from None
 
-    def column(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in columns:
-            raise fail(
-                f"{place} has no column {name}: it has {', '.join(sorted(columns))}",
-                Exit.UNSATISFIABLE,
-                code="KV0712",
-                key=key,
-                hint="name one of its columns in data.prompt and data.completion",
-            )
-        return str(columns[name])
 
-    return COLUMN.sub(column, template)
+def hold_labels(
+    rows: Sequence[Row], numbers: Sequence[int], split: str, what: str, max_length: int
+) -> None:
+    """A mean over no label at all is not 0, it is nothing: refuse it.
+
+    `numbers` are the places of these rows in `split`; `what` they are together: "step 3 trains on".
+
+    Raises:
+        KavaError: exit 7, naming the rows.
+    """
+    if any(row.labels for row in rows):
+        return
+    named = ", ".join(str(number) for number in numbers[:LABELLESS])
+    more = f" and {len(numbers) - LABELLESS} more" if len(numbers) > LABELLESS else ""
+    shortest = min(row.first_label for row in rows) + 1
+    raise fail(
+        f"{what} rows of {split} without any token to predict: nothing follows their prompts "
+        f"within data.max_length = {max_length}. Rows, counted from 0: {named}{more}",
+        Exit.UNSATISFIABLE,
+        code="KV0812",
+        key="data.max_length",
+        hint=f"data.max_length = {shortest} leaves one of them a token; left out of kava.toml, it cuts "
+        "no row that the student can read",
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,10 +165,16 @@ class Feed:
     pad_id: int
     pad_to: int | None
     """Pad every row to this length, or (None) to the longest of its micro-batch."""
+    split: str
+    max_length: int
 
     def global_batch(self, step: int) -> GlobalBatch:
-        """What step `step` consumes; `step` counts from 0."""
-        numbers = self.order.rows(step)
+        """What step `step` consumes; `step` counts from 0.
+
+        Raises:
+            KavaError: 7 when none of its rows has a token to predict.
+        """
+        numbers = self._labelled(step)
         size = self.micro_batch
         parts = [numbers[i : i + size] for i in range(0, len(numbers), size)]
         return GlobalBatch(
@@ -150,6 +182,20 @@ class Feed:
             totals=totals([self.rows[number] for number in numbers], self.pad_to),
             rows=numbers,
         )
+
+    def hold_labels(self, steps: int) -> None:
+        """Look for a global batch without a label before hours of training: in the first epoch,
+        because the others hold the same rows. Each step looks again.
+        """
+        if any(not row.labels for row in self.rows):
+            for step in range(min(steps, self.order.batches_per_epoch)):
+                self._labelled(step)
+
+    def _labelled(self, step: int) -> tuple[int, ...]:
+        numbers = self.order.rows(step)
+        rows = [self.rows[number] for number in numbers]
+        hold_labels(rows, numbers, self.split, f"step {step + 1} trains on", self.max_length)
+        return numbers
 
     def batch(self, numbers: Sequence[int]) -> Batch:
         chosen = [self.rows[number] for number in numbers]

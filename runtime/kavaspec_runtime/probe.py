@@ -7,7 +7,7 @@
     {"ask": "lengths", "path": "...", "prompt": "{q}", "completion": "{a}", "rows": [{...}], "first": 0}
 
 An answer is {"facts": {name: {"value": ..., "evidence": ...}}, "not_found": [...]}, or
-{"lengths": [...]}, or {"error": "what is wrong", "hint": "the way out", "key": ..., "exit": ...}.
+{"prompts": [...], "completions": [...]}, or {"error": "what is wrong", "hint": "the way out", "key": ..., "exit": ...}.
 
 One process answers all questions of a lock: torch is imported once.
 """
@@ -89,7 +89,7 @@ def _tokenizer(question: Mapping[str, Any]) -> Answer:
 def _lengths(question: Mapping[str, Any]) -> Answer:
     from kavaspec_runtime.probe_text import LENGTHS, lengths
 
-    return {"lengths": lengths(**{name: question[name] for name in LENGTHS})}
+    return lengths(**{name: question[name] for name in LENGTHS})
 
 
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {

@@ -33,8 +33,8 @@ def lengths(
     completion: str,
     rows: Sequence[Mapping[str, object]],
     first: int,
-) -> list[int]:
-    """Tokens of each row, uncut: prompt, completion and the end-of-text token.
+) -> Answer:
+    """Tokens of each row's prompt and completion, uncut and without the end-of-text token.
 
     `first` is the number of the first of these rows in its split, for messages.
     """
@@ -46,7 +46,10 @@ def lengths(
         tokenizer=_tokenizer(path),
     )
     whose = f"the data, counted from row {first}" if first else "the data"
-    return [len(row.ids) for row in template.rows(rows, whose)]
+    counted = template.rows(rows, whose)
+    prompts = [len(row.prompt) for row in counted]
+    completions = [len(row.ids) - 1 - prompt for row, prompt in zip(counted, prompts, strict=True)]
+    return {"prompts": prompts, "completions": completions}
 
 
 @lru_cache(maxsize=4)

@@ -1,6 +1,6 @@
 import pytest
 
-from kavaspec.checks.data_not_empty import data_not_empty, eval_not_empty
+from kavaspec.checks.data_not_empty import data_not_empty, eval_not_empty, rows_not_empty
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_no_held_out_row_is_refused():
     problem = eval_not_empty("test[:0]", 0)
     assert problem.message == 'data.eval_split = "test[:0]" has no rows'
     assert (problem.key, problem.hint) == ("data.eval_split", "name another split")
+
+
+def test_rows_with_text_pass():
+    assert rows_not_empty("./data", ()) is None
+
+
+def test_empty_rows_are_named():
+    problem = rows_not_empty("./data", ("train.jsonl:4", "train.jsonl:9", "test.jsonl:2", "3 more"))
+    assert problem.message == (
+        "rows of ./data have an empty prompt or completion: "
+        "train.jsonl:4, train.jsonl:9, test.jsonl:2, 3 more"
+    )
+    assert problem.hint == "write what is missing into these rows, or take them out"
+    assert (problem.key, problem.severity) == ("data.source", "warning")

@@ -34,7 +34,9 @@ def ended(status: str) -> Callable[[Patch], list[str]]:
         here = SimpleNamespace(target="cpu", run_folder=Path("run"), stop_after=None)
         Path("run").mkdir()
         end = End(status=status, reason="made up", step=3, result={})  # type: ignore[arg-type]
-        patch.setattr("kavaspec.cli.run.preflight", lambda *_, **__: Verdict(rows=(), here=here))
+        patch.setattr(
+            "kavaspec.cli.run.preflight", lambda *_, **__: Verdict(rows=(), here=here, target="cpu")
+        )
         patch.setattr("kavaspec_runtime.run.run", lambda *_: end)
         return ["run", "kava.lock"]
 

@@ -85,8 +85,8 @@ def test_of_several_that_fit_one_must_be_named(lock: Lock):
     assert str(error) == "several targets of the lock fit here: a100, rtx4070"
     assert error.problems[0].hint == (
         "name one: --target a100\n"
-        "  the others do not:\n"
-        "    cpu: train.threads needs fact.cpu.cores >= 16, here is 8"
+        "the others do not:\n"
+        "  cpu: train.threads needs fact.cpu.cores >= 16, here is 8"
     )
 
 
@@ -96,7 +96,7 @@ def test_where_none_fits_each_says_why(lock: Lock):
     assert str(error) == "no target of the lock fits here: it has a100, cpu, rtx4070"
     assert error.problems[0].hint is not None
     assert error.problems[0].hint.splitlines()[0] == (
-        'a100: train.device needs fact.torch.accelerator == "cuda", '
+        "a100: train.device needs fact.torch.accelerator == cuda, "
         "here is unknown (there is no GPU here) (and 1 more)"
     )
 
@@ -105,8 +105,36 @@ def test_a_smaller_card_names_the_one_guard(lock: Lock):
     small = seen(A100 | {"fact.gpu.memory_bytes": 24 * GIB})
     [failed] = [held for held in hold(lock, "a100", small) if not held.ok]
     assert failed.text == (
-        f"train.micro_batch needs fact.gpu.memory_bytes >= 40000000000, here is {24 * GIB}"
+        "train.micro_batch needs fact.gpu.memory_bytes >= 37.3 GiB, here is 24 GiB"
     )
+
+
+def test_where_only_bytes_differ_bytes_are_said(lock: Lock):
+    [failed] = [
+        held
+        for held in hold(lock, "a100", seen(A100 | {"fact.gpu.memory_bytes": 39_999_999_999}))
+        if not held.ok
+    ]
+    assert (failed.wish, failed.here) == (
+        "gpu.memory_bytes >= 40000000000 (37.3 GiB)",
+        "39999999999 (37.3 GiB)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("guard", "wish"),
+    [
+        ("fact.python.version", "3.11"),
+        ("fact.cpu.cores", "cpu.cores >= 4"),
+        ("fact.gpu.capability", "gpu.capability >= [8, 0]"),
+        ("fact.canary.bfloat16", "canary.bfloat16 not in [wrong, unsupported]"),
+        ("fact.gpu.memory_bytes", "gpu.memory_bytes >= 37.3 GiB"),
+        ("fact.gpu.unified", "false"),
+    ],
+)
+def test_a_guard_as_a_person_reads_it(guard: str, wish: str, lock: Lock):
+    [held] = [held for held in hold(lock, "a100", seen(A100)) if held.guard.fact == guard]
+    assert held.wish == wish
 
 
 def test_a_bigger_card_is_no_drift_and_worth_a_note(lock: Lock):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +39,61 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, captured.err
 
 
+# ---- how wide
+
+
+class Terminal(io.StringIO):
+    """A terminal of as many columns as COLUMNS says."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "train.micro_batch",
+        "train.precision",
+        "paths.data",
+        "fact.cpu.cores",
+        "fact.cpu.cores --uses",
+        "train.threads --not 64",
+        "train.precision --not float32",
+        "--if fact.gpu.memory_bytes=24GiB",
+        "train",
+        "fact",
+    ],
+)
+def test_a_terminal_is_never_too_narrow(pair: None, monkeypatch: pytest.MonkeyPatch, words: str):
+    """Every word is there, in lines that fit; only what is to be pasted stays whole."""
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["why", *words.split(), "--target", "a100"]) == 0
+    shown = terminal.getvalue()
+    assert max(map(len, shown.splitlines())) <= 80
+    pipe = io.StringIO()
+    monkeypatch.setattr("sys.stdout", pipe)
+    assert main(["why", *words.split(), "--target", "a100"]) == 0
+    if words not in ("train", "fact"):  # in a list of many, long values are cut
+        assert set(pipe.getvalue().split()) <= {*shown.replace(",", "").replace(":", "").split(), *shown.split()}  # fmt: skip
+
+
+def test_a_text_that_is_wrapped_stays_in_its_column(pair: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["why", "train.threads", "--not", "64", "--target", "a100"]) == 0
+    assert terminal.getvalue() == (
+        "train.threads is 4, not 64\n"
+        "  no           refused by check threads_fit: train.threads = 64 x train.world =\n"
+        "               1 needs 64 cores, but 16 may be used\n"
+        "  instead      train.threads = 16\n"
+        "  now          by threads@1, left out of kava.toml: 4 of 16 usable cores are\n"
+        "               enough to feed cuda\n"
+    )
+
+
 # ---- a key
 
 
@@ -47,7 +103,7 @@ def test_everything_about_a_value(pair: None, capsys: pytest.CaptureFixture[str]
         "  because      concat puts 28 layers side by side: 28 x 2 x 128 = 7168\n"
         "  tier         experiment, by kv_width@1, left out of kava.toml\n"
         "  arithmetic   layers x heads x head_dim  = 28 * 2 * 128  = 7168\n"
-        "  from         fact.teacher.kv_layout  = 28x2x128  derived by kv_layout@1; no evidence kept\n"
+        "  from         fact.teacher.kv_layout  = 28x2x128  derived by kv_layout@1\n"
         "               objective.kv.aggregate  = concat    by preset seed@1\n"
         "               objective.kv.layer_map  = [0..27]   by layer_map@1\n"
         "  trust        derived\n"
@@ -130,9 +186,9 @@ def test_without_the_fact_file_no_evidence_is_kept(
     locked: Path, capsys: pytest.CaptureFixture[str]
 ):
     (locked / "cpu-avx512bf16.yaml").unlink()
-    assert "declared by datasheet@1; no evidence kept\n" in asked(capsys, "loader.workers")
+    assert "declared by datasheet@1\n" in asked(capsys, "loader.workers")
     (locked / "cpu-avx512bf16.yaml").write_text("nonsense: [", encoding="utf-8")
-    assert "declared by datasheet@1; no evidence kept\n" in asked(capsys, "loader.workers")
+    assert "declared by datasheet@1\n" in asked(capsys, "loader.workers")
 
 
 def test_evidence_for_another_value_is_no_evidence(
@@ -142,7 +198,7 @@ def test_evidence_for_another_value_is_no_evidence(
     text = file.read_text(encoding="utf-8")
     at = text.index("fact.cpu.cores:")
     file.write_text(text[:at] + text[at:].replace("value: 16", "value: 12", 1), encoding="utf-8")
-    said = "declared by datasheet@1; no evidence kept: the fact file says 12 by now\n"
+    said = "declared by datasheet@1; the fact file says 12 by now\n"
     assert said in asked(capsys, "loader.workers")
 
 
@@ -468,9 +524,10 @@ def test_the_original_pair(key: str, value: int, pair: None, capsys: pytest.Capt
         (["--uses"], "why --uses of what?\n  name a key, a fact or a table: kavaspec why train.precision\n"),
         (["train.steps", "--uses", "--not", "3"], "--not and --uses are different questions\n  ask one at a time\n"),
         (["train", "--uses"], "train is a table; --uses needs one key or fact\n  for example: kavaspec why train.accumulation --uses\n"),
-        (["fact.gpu.driver", "--uses"], "fact.gpu.driver is not in kava.lock: nothing rests on it\n"),
-        (["fact.gpu.name", "--not", "H100"], "--not needs a key, and fact.gpu.name is none: a fact is observed, not chosen\n"),
-        (["fact.gpu.name", "--if", "train.seed=1"], "with --if, name a key to explain; fact.gpu.name is none\n"),
+        (["fact.gpu.driver", "--uses"], "fact.gpu.driver is not in kava.lock: nothing rests on it\n  kavaspec why fact.gpu.driver says what it is\n"),
+        (["fact.gpu.name", "--not", "H100"], "--not needs a key, and fact.gpu.name is none: a fact is observed, not chosen\n  suppose it instead: kavaspec why --if fact.gpu.name=H100\n"),
+        (["train", "--not", "3"], "--not needs a key, and train is none: name one key of it\n  for example: kavaspec why train.precision --not float32\n"),
+        (["fact.gpu.name", "--if", "train.seed=1"], "with --if, name a key to explain; fact.gpu.name is none\n  leave the name out to see all that would change: kavaspec why --if NAME=VALUE\n"),
         (["--if", "train.sed=1"], "--if train.sed: there is no such key or fact\n  did you mean train.seed?\n"),
     ],
 )  # fmt: skip

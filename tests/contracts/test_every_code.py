@@ -63,6 +63,21 @@ def test_the_test_above_sees_a_planted_problem():
     assert without_code("Problem(message='x', exit=e, code='KV0001')") == []
 
 
+def without_hint(source: str) -> list[int]:
+    """Lines of a text where an error is made that does not say what to do."""
+    return [call.lineno for call in calls(ast.parse(source)) if "hint" not in given(call)]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_problem_says_what_to_do(file: Path):
+    assert without_hint(file.read_text(encoding="utf-8")) == []
+
+
+def test_the_test_above_sees_a_planted_dead_end():
+    assert without_hint("fail('x', Exit.USAGE, code='KV0001')") == [1]
+    assert without_hint("fail('x', Exit.USAGE, code='KV0001', hint='y')") == []
+
+
 def test_a_problem_cannot_be_made_without_a_code():
     with pytest.raises(TypeError, match="code"):
         Problem(message="x", exit=Exit.USAGE)  # type: ignore[call-arg]

@@ -231,6 +231,7 @@ def test_tipping_points_of_any_decision(rule, data):
 # ---- the line that decides by hand -------------------------------------------------------------
 
 
+@pytest.mark.slow
 @every_lock
 def test_each_override_gives_the_same_lock(path, target):
     """Pasted where it says, it parses, and value and ids are what they were."""

@@ -19,11 +19,13 @@ LOOKERS = (
     "kavaspec/sources/",
     "kavaspec/cli/",
     "kavaspec/preflight.py",
+    "kavaspec/run_folder.py",
     "runtime/kavaspec_runtime/probe",
     "tui/kavaspec_tui/app.py",
 )
 """Who may look: probes, schedulers, the readers of named files, and the command line, which passes
-on what it was called with. Preflight looks at free space, the dashboard at its own terminal."""
+on what it was called with. Preflight looks at free space and at who has a run folder, the dashboard
+at its own terminal."""
 
 LOOKING = {
     "os": {"environ", "getenv", "cpu_count", "sched_getaffinity", "uname"},

@@ -1,6 +1,7 @@
 """Tipping points are exact: a step before, the old value; there, the new one; and they say how far."""
 
 from kavaspec.decision import Allowed, Decision, Rule, Undecidable
+from kavaspec.explanation import flips_text
 from kavaspec.rules import RULES
 from kavaspec.tipping import decide_again, tipping_points
 
@@ -92,6 +93,42 @@ def test_a_fraction_is_told_in_few_digits_and_within_a_millionth():
     assert str(flip) == "to false when train.learning_rate <= 0.0049989999"
     [flip] = tipping_points(rule, {"train.learning_rate": 0.001}, decided=())
     assert str(flip) == "to true when train.learning_rate >= 0.004999"
+
+
+def test_a_word_that_cannot_be_here_is_not_tried():
+    inputs = {"train.device": "cpu", "fact.cpu.cores": 16, "train.world": 1}
+    points = tipping_points(
+        BY_KEY["train.threads"],
+        inputs,
+        decided=("train.device", "train.world"),
+        can_be=lambda name, value: (name, value) not in {("train.device", "rocm"), ("train.device", "mps")},
+    )  # fmt: skip
+    assert str(points[-1]) == "to 4 when train.device is cuda"
+
+
+def test_what_repeats_its_source_or_moves_with_it_is_told_once():
+    def shown(key, inputs, decided=()):
+        return [*flips_text(tipping_points(BY_KEY[key], inputs, decided=decided))]
+
+    assert shown("scheduler.kind", {"fact.scheduler.kind": "slurm"}) == [
+        "with fact.scheduler.kind: pbs, sge, lsf or kubernetes",
+        "to none when fact.scheduler.kind is none",
+    ]
+    assert shown("scheduler.walltime_s", {"fact.scheduler.walltime_s": 86400}) == [
+        "with fact.scheduler.walltime_s, step by step",
+    ]
+    memory = {"fact.scheduler.memory_bytes": None, "fact.memory.total_bytes": 64 << 30}
+    assert shown("scheduler.memory_bytes", memory) == ["a little with fact.memory.total_bytes"]
+    cores = {"train.device": "cpu", "fact.cpu.cores": 16, "train.world": 1}
+    assert shown("train.threads", cores, ("train.device", "train.world")) == [
+        "with fact.cpu.cores, step by step",
+        "to 4 when train.device is cuda, rocm or mps",
+    ]
+    batch = {**BATCH, "fact.gpu.memory_bytes": 80 << 30}
+    assert shown("train.micro_batch", batch, DECIDED)[-2:] == [
+        "to 1 when train.global_batch = 31",  # no pattern: each is told
+        "to 3 when train.global_batch = 33",
+    ]
 
 
 def test_what_never_changes_anything_is_not_told():

@@ -167,6 +167,13 @@ def test_facts_say_which_values_of_the_spec_they_are_about(observe, model, data)
     assert set(rows) == {"data.source", "data.revision", "data.split", "data.eval_split"}
     lengths = seen.facts["fact.data.token_lengths"].of
     assert set(lengths) == {*rows, *student_of, "data.prompt", "data.completion"}
+    about = {name: set(fact.of) - set(rows) for name, fact in seen.facts.items()}
+    assert about["fact.data.prompt_lengths"] == set(lengths) - set(rows)
+    assert about["fact.data.question_lengths"] == set(lengths) - set(rows)
+    assert about["fact.data.empty_rows"] == {"data.prompt", "data.completion"}
+    assert about["fact.data.marked_answers"] == {
+        "data.prompt", "data.completion", "eval.answer_after",
+    }  # fmt: skip
 
 
 def test_from_config_json_alone_the_digest_is_declared_and_the_length_assumed(observe, model, data):
@@ -187,7 +194,56 @@ def test_from_config_json_alone_the_digest_is_declared_and_the_length_assumed(ob
             because="there is no tokenizer beside config.json",
             hint="bring the whole model: weights, config.json and tokenizer.json",
         ),
+        *(
+            NotFound(
+                fact=f"fact.data.{name}",
+                probe="part_lengths@1",
+                because="no tokenizer beside the student's config",
+            )
+            for name in ("prompt_lengths", "question_lengths")
+        ),
     )
+
+
+def refused(observe, **request):
+    with pytest.raises(KavaError) as caught:
+        observe(**request)
+    [problem] = caught.value.problems
+    return problem
+
+
+@pytest.mark.parametrize("init", ["pretrained", "teacher_layers"])
+def test_weights_without_a_tokenizer_are_no_student(observe, model, init):
+    folder = model(tokenizer=False)
+    role = "student" if init == "pretrained" else "teacher"
+    problem = refused(observe, **of(folder, role), student_init=init, student_layers=(0,))
+    assert problem.message == (
+        f"{folder} has weights and no tokenizer: none of tokenizer.json, tokenizer.model, "
+        "vocab.json, vocab.txt, spiece.model"
+    )
+    assert problem.hint == "copy tokenizer.json and tokenizer_config.json beside the weights"
+    assert (problem.code, problem.exit) == ("KV0214", Exit.ENVIRONMENT)
+    assert problem.key == f"model.{role}.source"
+
+
+def test_merges_alone_are_no_tokenizer(observe, model):
+    folder = model(tokenizer=False)
+    (folder / "merges.txt").write_text("")
+    assert refused(observe, **of(folder, "student")).code == "KV0214"
+
+
+def test_a_teacher_beside_a_student_with_a_tokenizer_needs_none(observe, model):
+    seen, _ = observe(**of(model("t", tokenizer=False)), **of(model("s"), "student"))
+    assert "fact.teacher.tokenizer" not in seen.facts
+    assert seen.facts["fact.teacher.digest"].how == "measured"
+
+
+def test_a_random_student_of_a_config_alone_is_declared(observe, model):
+    folder = model(weights=False, tokenizer=False)
+    seen, _ = observe(**of(folder, "student", student_init="random"))
+    fact = seen.facts["fact.student.digest"]
+    assert (fact.value, fact.how) == (digest.model_digest(folder, weights=False), "declared")
+    assert fact.evidence == "only config.json is here: no tokenizer to hash"
 
 
 def test_a_student_with_random_weights_is_its_config_and_tokenizer(observe, model):
@@ -237,7 +293,10 @@ def test_a_student_of_no_layers_or_of_no_teacher_is_unknown(observe, model, with
 
 def test_without_a_student_there_are_no_tokens_to_count(observe, data):
     seen, _ = observe(**of(data, "data"))
-    assert seen.not_found[0].because == "no student is named, whose tokens could be counted"
+    assert {absent.fact: absent.because for absent in seen.not_found} == dict.fromkeys(
+        ("fact.data.token_lengths", "fact.data.prompt_lengths", "fact.data.question_lengths"),
+        "no student is named, whose tokens could be counted",
+    )
 
 
 KINDS = {
@@ -331,6 +390,17 @@ def test_data_is_counted_in_the_students_tokens(observe, model, data):
         "eval_rows": 2,
         "columns": ("answer", "question"),
         "token_lengths": {"p50": 4, "p90": 6, "p99": 6, "max": 6},
+        "prompt_lengths": {"p50": 1, "p90": 2, "p99": 2, "max": 2},
+        "question_lengths": {
+            "prompt_min": 1,
+            "prompt_max": 2,
+            "p50": 1,
+            "p90": 4,
+            "p99": 4,
+            "max": 4,
+        },
+        "empty_rows": (),
+        "marked_answers": {"marked": 0, "in_a_row": 0},
     }
     assert seen.facts["fact.data.token_lengths"].how == "measured"
 
@@ -343,13 +413,18 @@ def test_part_of_a_split_is_what_is_counted(observe, model, data):
 
 def test_a_column_that_the_data_does_not_have_leaves_lengths_unknown(observe, model, data):
     seen, _ = observe(**of(model(), "student"), **of(data, "data"), prompt="{questoin}")
-    assert seen.not_found == (
-        NotFound(
-            fact="fact.data.token_lengths",
-            probe="token_lengths@1",
-            because="a template names questoin, which is not a column of the data",
-        ),
+    assert seen.not_found[0] == NotFound(
+        fact="fact.data.token_lengths",
+        probe="token_lengths@1",
+        because="a template names questoin, which is not a column of the data",
     )
+    assert {absent.because for absent in seen.not_found} == {seen.not_found[0].because}
+    assert {absent.fact for absent in seen.not_found} == {
+        f"fact.data.{name}"
+        for name in (
+            "token_lengths", "prompt_lengths", "question_lengths", "empty_rows", "marked_answers",
+        )
+    }  # fmt: skip
 
 
 def test_many_rows_are_counted_in_parts_and_the_person_hears_how_far_it_is(
@@ -358,7 +433,12 @@ def test_many_rows_are_counted_in_parts_and_the_person_hears_how_far_it_is(
     monkeypatch.setattr("kavaspec.facts.data.BATCH_ROWS", 1)
     seen, said = observe(**of(model(), "student"), **of(data, "data"))
     assert seen.facts["fact.data.token_lengths"].value["max"] == 6
-    assert said[-2:] == ["counting tokens: 0 of 2 rows ...", "counting tokens: 1 of 2 rows ..."]
+    assert said[-4:] == [
+        "counting tokens: 0 of 2 rows of train ...",
+        "counting tokens: 1 of 2 rows of train ...",
+        "counting tokens: 0 of 2 rows of test ...",
+        "counting tokens: 1 of 2 rows of test ...",
+    ]
 
 
 class NoTorch:
@@ -379,7 +459,7 @@ def test_without_torch_digests_and_rows_are_still_measured(model, data):
     assert set(missing) == {
         *(f"fact.{role}.{name}" for role in ("teacher", "student")
           for name in ("kv_layout", "parameters", "vocab_size", "max_length", "architecture")),
-        "fact.data.token_lengths",
+        "fact.data.token_lengths", "fact.data.prompt_lengths", "fact.data.question_lengths",
     }  # fmt: skip
     assert missing["fact.teacher.kv_layout"].hint == "pip install 'kavaspec[runtime]'"
 

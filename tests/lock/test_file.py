@@ -131,13 +131,36 @@ def test_a_value_edited_by_hand_is_named():
     assert problem(text) == ("train.seed was edited by hand: its seal does not fit", 14)
 
 
-def test_an_edited_value_says_where_to_put_it_instead():
+UNDO = "to undo the edit: `git checkout kava.lock`, or derive it again with `kavaspec lock`"
+
+
+@pytest.mark.parametrize(
+    ("old", "instead"),
+    [
+        (
+            "train.seed:\n    value: 1\n",
+            "to have this value: write it in kava.toml, then run `kavaspec lock`\n",
+        ),
+        (
+            "fact.cpu.cores: {value: 1",
+            (
+                "a fact is seen, not chosen: see it anew with `kavaspec lock --refresh`,\n"
+                "or correct it in the fact file that kava.toml names, then run `kavaspec lock`\n"
+            ),
+        ),
+        (
+            "train.steps: {value: 3",
+            "to have this value: kavaspec lock --set train.steps=VALUE\n",
+        ),
+    ],
+    ids=["key", "fact", "set"],
+)
+def test_an_edited_part_says_what_to_do_instead(old: str, instead: str):
+    new = old.replace("value: 1", "value: 2").replace("value: 3", "value: 4")
+    assert old in PLAIN_LOCK
     with pytest.raises(KavaError) as caught:
-        parse_lock(PLAIN_LOCK.replace("value: 1\n", "value: 2\n", 1), "kava.lock")
-    assert caught.value.problems[0].hint == (
-        "put it in kava.toml instead and run `kavaspec lock`; or restore it with "
-        "`git checkout kava.lock`, or derive it again with `kavaspec lock`"
-    )
+        parse_lock(PLAIN_LOCK.replace(old, new, 1), "kava.lock")
+    assert [it.hint for it in caught.value.problems] == [instead + UNDO]
 
 
 def test_every_edited_block_is_reported_at_once():
@@ -211,6 +234,7 @@ def test_a_write_that_fails_leaves_the_old_lock(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_missing_lock_says_how_to_make_one(tmp_path: Path):
+    (tmp_path / "kava.toml").touch()
     with pytest.raises(KavaError) as caught:
         read_lock(tmp_path / "kava.lock")
     assert (caught.value.exit_code, caught.value.problems[0].hint) == (

@@ -93,6 +93,7 @@ def old_text(lock: Lock) -> str:
             for fact, it in target.facts.items()
         ]
     lines += [f"set/{key}: {_flow(value)}" for key, value in lock.set.items()]
+    lines.append(f"checks: {lock.checks}")
     return "\n".join(lines) + "\n"
 
 
@@ -125,6 +126,7 @@ def old_reader(tree: Any, text: str, path: str) -> tuple[Lock, tuple[Problem, ..
         targets=MappingProxyType(
             {name: Target(facts=facts[name], decisions=blocks[name]) for name in blocks}
         ),
+        checks=tree["checks"],
     )
     return lock, ()
 

@@ -56,7 +56,7 @@ def problem(lock: Lock) -> Problem:
         (with_block("train.seed", value=2**70), "KV0608",
          f"train.seed is {2**70}; expected an integer >= 0"),
         (with_block("objective.kv.layers", value=()), "KV0608",
-         "objective.kv.layers is []; expected a list of integers"),
+         "objective.kv.layers is []; expected a list of integers >= 0"),
         (with_block("train.precision", "a100", value="auto"), "KV0608",
          'train.precision is auto; expected "float32", "bfloat16" or "float16"'),
         (with_block("train.device", "a100", value=None), "KV0608",

@@ -27,7 +27,7 @@ ENDS: Mapping[str, frozenset[Exit]] = {
     "why": READING | {Exit.STALE, Exit.UNSATISFIABLE},
     "diff": READING | {Exit.DIFF_PLACEMENT, Exit.DIFF_NUMERICS, Exit.DIFF_EXPERIMENT},
     "tui": READING,
-    "run": READING | {Exit.DRIFT},
+    "run": READING | {Exit.STALE, Exit.DRIFT, Exit.UNSATISFIABLE},
     "fix": frozenset({Exit.OK, Exit.USAGE, Exit.ENVIRONMENT}),
     "facts": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}),
     "schema": frozenset({Exit.OK, Exit.USAGE}),

@@ -7,7 +7,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kavaspec.spec.fix import problems_of, repaired
+from kavaspec.spec.fix import apply, problems_of, repaired
 from kavaspec.spec.schema import keys
 from tests.effort import effort
 from tests.properties.commands import TRIED
@@ -15,7 +15,16 @@ from tests.properties.commands import TRIED
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "kava.toml").read_text(encoding="utf-8")
 TAILS = sorted({name.rpartition(".")[2] for name in keys()})
-VALUES = ["True", "None", '"8"', '"AUTO"', "auto", '"bf16"', "8.0", "{ auto = true, mx = 8 }", "é", ""]  # fmt: skip
+VALUES = [
+    "True", "None", '"8"', '"AUTO"', "auto", '"bf16"', "8.0", "{ auto = true, mx = 8 }", "é", "",
+    "bf16", "yes", '"no"', "1", "0", ".5", "010", "-3", "1e99", '"x"', "[8]", '["bf16"]', '"0, 1"', "nan",
+    '"16GiB"', '"1:00:00"', "12:00:00", '"10 steps"', "8;", "“x”", '"C:\\x"', "'C:\\x'", "{ a = 1 }",
+    '{ auto = true, max = "8" }', '{ auto = true, one_of = ["bf16"] }', '{ auto = true, one_of = "cpu" }',
+]  # fmt: skip
+OF_ITS_OWN = {"KV0101": ("KV0102", "KV0104"), "KV0104": ("KV0102", "KV0104")}
+"""Code of a repaired problem -> what was wrong besides, and nobody had come to it: the name is not a
+key (or one in the table that it names), or stands on another line too."""
+NAMES = sorted({*TAILS, "lr", "batch_size", "max_steps", "output_dir", "teacher", "dtype", "gpus"})
 
 
 @st.composite
@@ -26,7 +35,7 @@ def slips(draw: st.DrawFn) -> str:
         at = draw(st.integers(0, len(lines) - 1))
         name, equals, value = lines[at].partition(" = ")
         if not equals:
-            lines.insert(at, f"{draw(st.sampled_from(TAILS))} = {draw(st.sampled_from(VALUES))}")
+            lines.insert(at, f"{draw(st.sampled_from(NAMES))} = {draw(st.sampled_from(VALUES))}")
             continue
         cut = draw(st.integers(0, len(name) - 1))
         new = draw(st.sampled_from([name, name[:cut] + name[cut + 1 :], name + name[-1]]))
@@ -49,3 +58,24 @@ def test_any_spec(text: str):
     changed = {edit.where.line for edit in found.edits}
     lines = zip(text.split("\n"), found.text.split("\n"), strict=True)
     assert {n for n, (old, new) in enumerate(lines, 1) if old != new} <= changed
+
+
+@settings(max_examples=effort(200), deadline=None)
+@given(slips())
+def test_a_way_out_leads_out(text: str):
+    """Where a repair was made, nothing is wrong any more, or only what the next repair ends."""
+    TRIED["repairs that are applied alone"] += 1
+    for problem in problems_of(text, "kava.toml"):
+        if problem.fix is None:
+            continue
+        there = problem.fix.where
+        left = problems_of(apply(text, [problem.fix]), "kava.toml")
+        stuck = [
+            it
+            for it in left
+            if it.where is not None
+            and it.where.line == there.line
+            and it.fix is None
+            and it.code not in OF_ITS_OWN.get(problem.code, ())
+        ]
+        assert not stuck, (problem, stuck)

@@ -135,7 +135,7 @@ def test_specs_changed_by_bytes(folder: Path, content: bytes, words: tuple[str, 
     promised(folder, {"kava.toml": content}, words)
 
 
-@quick(24)
+@quick(8)
 @given(content=mutations.locks(LOCK), words=COMMANDS)
 def test_locks_changed_by_structure_and_sealed_again(
     folder: Path, content: bytes, words: tuple[str, ...]

@@ -14,6 +14,7 @@ from kavaspec.guards import guards
 from kavaspec.resolve import NOTHING, resolve, veto
 from kavaspec.rules import RULES
 from kavaspec.spec.load import parse_spec
+from tests.effort import effort
 from tests.worlds import GIB, SPEC, experiments, known, machines, objectives
 
 A100 = {
@@ -181,7 +182,7 @@ def two_machines(draw):
 
 
 @given(added=objectives(), experiment=experiments(), both=two_machines(), data=st.data())
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=effort(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_value_is_valid_wherever_its_guards_hold(added, experiment, both, data):
     """Soundness, for every check that reads a machine: its verdict on another machine."""
     here, there = both

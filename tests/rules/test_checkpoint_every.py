@@ -8,7 +8,7 @@ from kavaspec.rules.checkpoint_every import checkpoint_every
     [
         (233, 24, "at most a tenth of 233 steps is lost when a run is cut off"),
         (100, 10, "at most a tenth of 100 steps is lost when a run is cut off"),
-        (1, 1, "at most a tenth of 1 steps is lost when a run is cut off"),
+        (1, 1, "at most a tenth of 1 step is lost when a run is cut off"),
     ],
     ids=["rounded-up", "even", "one-step"],
 )

@@ -176,4 +176,4 @@ def test_an_unknown_split_says_which_there_are():
     (problem,) = caught.value.problems
     assert problem.message == "builtin:arithmetic has no split 'validation'"
     assert problem.hint == "its splits are train and test"
-    assert problem.exit is Exit.ENVIRONMENT
+    assert problem.exit is Exit.UNSATISFIABLE

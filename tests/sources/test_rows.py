@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kavaspec.errors import KavaError
-from kavaspec.sources.rows import read_rows
+from kavaspec.sources.rows import places_of, read_rows
 
 
 def write(path: Path, count: int) -> Path:
@@ -92,7 +92,7 @@ def test_a_missing_split_lists_those_that_are_there(tmp_path):
     write(tmp_path / "train.jsonl", 1)
     write(tmp_path / "validation-00000-of-00001.parquet", 1)
     assert refusal("./data", tmp_path, "test") == (
-        8,
+        7,
         f"{tmp_path} has no split test: it has train, validation",
         "name one of its splits in data.split and data.eval_split",
     )
@@ -101,7 +101,7 @@ def test_a_missing_split_lists_those_that_are_there(tmp_path):
 def test_a_single_file_has_no_other_split(tmp_path):
     file = write(tmp_path / "gsm.jsonl", 1)
     assert refusal("gsm.jsonl", file, "test") == (
-        8,
+        7,
         f"{file} is one file, so it has one split, train; there is no test",
         (
             'hold some of its rows out: data.split = "train[:-100]" and '
@@ -127,8 +127,10 @@ def test_a_csv_file_is_told_what_is_read(tmp_path):
 
 
 def test_a_folder_without_data_says_so(tmp_path):
-    assert refusal("./data", tmp_path, "train")[1] == (
-        f"{tmp_path} has no split train: it holds no .jsonl and no .parquet file"
+    assert refusal("./data", tmp_path, "train") == (
+        7,
+        f"{tmp_path} has no split train: it holds no .jsonl and no .parquet file",
+        "put train.jsonl or train.parquet into it, or correct data.source",
     )
 
 
@@ -203,6 +205,48 @@ def test_another_builtin_or_split_does_not_exist():
         "builtin:poems is not a builtin data set",
     )
     assert refusal("builtin:arithmetic", None, "validation")[:2] == (
-        8,
+        7,
         "builtin:arithmetic has no split validation: it has train, test",
     )
+    assert refusal("builtin:arithmetic", None, "trian[:5]") == (
+        7,
+        "builtin:arithmetic has no split trian: it has train, test",
+        "did you mean train?",
+    )
+
+
+# ---- where rows stand
+
+
+def stands(source: str, path: Path | None, split: str) -> list[str]:
+    return [f"{place.file.name}{place.mark}" for place in places_of(source, path, split)]
+
+
+def test_a_row_of_jsonl_stands_on_its_line_blank_ones_counted(tmp_path):
+    (tmp_path / "train.jsonl").write_text('{"n": 0}\n\n{"n": 1}\n{"n": 2}\n\n')
+    assert stands("./data", tmp_path, "train") == [
+        "train.jsonl:1",
+        "train.jsonl:3",
+        "train.jsonl:4",
+    ]
+    assert stands("./data", tmp_path, "train[-1:]") == ["train.jsonl:4"]
+
+
+def test_a_row_of_parquet_is_counted_from_1_in_its_file(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    for shard in (0, 1):
+        name = f"train-0000{shard}-of-00002.parquet"
+        parquet.write_table(pyarrow.table({"n": [1, 2]}), tmp_path / name)
+    assert stands("./data", tmp_path, "train[1:3]") == [
+        "train-00000-of-00002.parquet row 2",
+        "train-00001-of-00002.parquet row 1",
+    ]
+
+
+def test_a_row_of_a_builtin_has_a_number():
+    assert stands("builtin:arithmetic", None, "test[:2]") == [
+        "builtin:arithmetic row 1",
+        "builtin:arithmetic row 2",
+    ]

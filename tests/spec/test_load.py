@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
+from kavaspec.cli.render import Pen, problem_text
 from kavaspec.decision import Allowed
 from kavaspec.errors import Exit, KavaError
 from kavaspec.spec.load import load_spec, parse_setting, parse_settings, parse_spec
@@ -113,12 +115,12 @@ def test_an_objective_without_a_teacher_has_no_teacher_keys():
         ("train.micro_batch = 0", '5:21 train.micro_batch is the number 0; expected an integer >= 1 or "auto"', None),
         ('train.precision = "bf16"', '5:19 train.precision is the string "bf16"; expected "float32", "bfloat16", "float16" or "auto"', 'did you mean "bfloat16"?'),
         ('train.seed = "auto"', '5:14 train.seed cannot be "auto": it is part of the experiment, which no machine decides', "write an integer >= 0"),
-        ("train.lora = 3", "5:14 train.lora is the number 3; expected a table", "write [train.lora]"),
-        ("train.learning_rate = nan", "5:23 train.learning_rate is the number nan; expected a number > 0", None),
+        ("train.lora = 3", "5:14 train.lora is the number 3; expected a table", "open it as a table, [train.lora], or write for example train.lora.alpha = ..."),
+        ("train.learning_rate = nan", "5:23 train.learning_rate is the number nan; expected a number > 0", "write a finite number"),
         ("train.steps = 2024-01-01", '5:15 train.steps is the date 2024-01-01; expected an integer >= 1 or "auto"', None),
         ("train.micro_batch = { auto = true, mx = 8 }", "5:36 train.micro_batch: mx is not a limit of auto", "did you mean max?"),
-        ('train.micro_batch = { auto = true, max = "8" }', '5:42 train.micro_batch: max is the string "8"; expected an integer', "leave max out"),
-        ('train.precision = { auto = true, one_of = ["bf16"] }', '5:43 train.precision: one_of is a list; the string "bf16" is not "float32", "bfloat16" or "float16"', "leave one_of out"),
+        ('train.micro_batch = { auto = true, max = "8" }', '5:42 train.micro_batch: max is the string "8"; expected an integer', "remove the quotes"),
+        ('train.precision = { auto = true, one_of = ["bf16"] }', '5:43 train.precision: one_of holds the string "bf16"; expected "float32", "bfloat16" or "float16"', 'did you mean "bfloat16"?'),
         ("train.precision = { auto = true, max = 3 }", "5:40 train.precision: max is the number 3; only a key that is a number has max", "leave max out"),
         ('objective.preset = "sed"', '5:20 objective.preset is the string "sed"; expected "safe" or "seed"', 'did you mean "seed"?'),
         ("targets.a.train.seed = 1", "5:17 train.seed belongs to the experiment; a target may only set numerics and placement", "set train.seed outside of [targets]"),
@@ -145,11 +147,50 @@ def test_all_problems_come_in_one_pass_sorted_by_position():
 
 def test_a_required_key_that_is_missing_is_named_with_its_meaning():
     [(message, hint)] = problems('[model.teacher]\nsource = "t"\n')
-    assert message == "data.source is missing"
-    assert hint is not None
-    assert hint.startswith(
-        "add to [data]:  source = ...   # Where to find it: `builtin:arithmetic`"
+    assert message == "data.source is missing: kava.toml has no [data]"
+    assert hint == (
+        "where to find it: `builtin:arithmetic`, a folder or file (.jsonl, .parquet), or a hub id\n"
+        "write for example:\n"
+        "  [data]\n"
+        '  source = "builtin:arithmetic"'
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "line"),
+    [
+        ('[data]\nsplit = "train"\n', "3:2 ", 'source = "builtin:arithmetic"'),
+        ('data.split = "train"\n', None, 'data.source = "builtin:arithmetic"'),
+    ],
+    ids=["table", "dotted"],
+)
+def test_a_required_key_is_wanted_where_its_table_stands(text: str, place: str | None, line: str):
+    first = '[model.teacher]\nsource = "t"\n'
+    [(message, hint)] = problems(first + text if place else text + first)
+    assert message == f"{place or '1:1 '}data.source is missing"
+    assert hint is not None
+    assert hint.split("\n")[1:] == ["write for example:", f"  {line}"]
+
+
+@pytest.mark.parametrize("empty", ["", "\n", "# only\n# comments\n", "\ufeff"])
+def test_a_spec_that_says_nothing_lacks_its_tables(empty: str):
+    assert [message for message, _ in problems(empty.removeprefix("\ufeff"))] == [
+        "data.source is missing: kava.toml has no [data]",
+        "model.teacher.source is missing: kava.toml has no [model.teacher]",
+    ]
+
+
+def test_a_value_where_the_table_of_a_required_key_belongs_is_one_mistake():
+    assert problems('data = "gsm8k"\n[model]\nteacher = "Qwen/Qwen2.5-1.5B-Instruct"\n') == [
+        (
+            '1:8 data is the string "gsm8k"; expected a table',
+            'write data.source = "gsm8k"',
+        ),
+        (
+            '3:11 model.teacher is the string "Qwen/Qwen2.5-1.5B-Instruct"; expected a table',
+            'write model.teacher.source = "Qwen/Qwen2.5-1.5B-Instruct"',
+        ),
+    ]
 
 
 def test_a_key_of_another_objective_is_refused():
@@ -160,8 +201,9 @@ def test_a_key_of_another_objective_is_refused():
 
 
 def test_text_that_is_not_toml_is_shown_where_it_breaks():
-    [(message, _)] = problems('[data]\nsource = "d\n')
-    assert message.startswith("2:12 this is not TOML: ")
+    assert problems('[data]\nsource = "d\n') == [
+        ("2:10 this is not TOML: the string is not closed", 'write "d"')
+    ]
 
 
 def test_a_merge_conflict_is_called_by_its_name():
@@ -214,9 +256,25 @@ def test_a_missing_file_says_how_to_make_one(tmp_path: Path):
     with pytest.raises(KavaError) as caught:
         load_spec(tmp_path / "kava.toml", set={})
     assert caught.value.exit_code == Exit.ENVIRONMENT
-    assert caught.value.problems[0].hint == (
-        "write one with `kavaspec init`, or name it: `kavaspec lock PATH`"
-    )
+    path = tmp_path / "kava.toml"
+    assert caught.value.problems[0].hint == f"write one: kavaspec init {path}"
+
+
+def test_a_missing_file_is_nearly_the_one_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "student.toml").touch()
+    told = {}
+    for name in ("studnet.toml", "other.toml", "kava.toml"):
+        with pytest.raises(KavaError) as caught:
+            load_spec(Path(name), set={})
+        told[name] = caught.value.problems[0].hint
+    assert told == {
+        "studnet.toml": "did you mean student.toml? A new one is written by: kavaspec init studnet.toml",
+        "other.toml": "did you mean student.toml? A new one is written by: kavaspec init other.toml",
+        "kava.toml": "did you mean student.toml? A new one is written by: kavaspec init",
+    }
 
 
 def test_bytes_that_are_no_text_are_refused(tmp_path: Path):
@@ -272,16 +330,19 @@ def test_limits_need_auto_to_be_true(value: str, message: str, hint: str):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "message", "hint"),
     [
-        ("[train]\nsteps = 1\n\nsteps = 2\n", "8:1 train.steps is given twice: here and at kava.toml:6:1"),
-        ("[train]\nsteps = 1\n[train]\nseed = 2\n", "7:2 train is given twice: here and at kava.toml:5:2"),
-        ("train.a = 1\nlora = { rank = 1, rank = 2 }\n", "6:20 data.lora.rank is given twice: here and at kava.toml:6:10"),
+        ("[train]\nsteps = 1\n\nsteps = 2\n", "8:1 train.steps is given twice: here and at kava.toml:6:1", "keep one of them"),
+        ("[train]\nsteps = 1\n[train]\nseed = 2\n", "7:2 train is given twice: here and at kava.toml:5:2", "move the keys below it to the first [train]"),
+        ("train.a = 1\nlora = { rank = 1, rank = 2 }\n", "6:20 data.lora.rank is given twice: here and at kava.toml:6:10", "keep one of them"),
+        ("[train]\nlora = 3\nlora.rank = 8\n", "6:1 train.lora is a value here, and a table at kava.toml:7:6", "keep train.lora.rank, which is a key of it, or this"),
+        ("[train]\nlora.rank = 8\n[train.lora]\n", "7:8 train.lora is opened as a table here, and has keys at kava.toml:6:6 already", "write train.lora.rank below [train.lora] too, or all keys of it with dots"),
+        ("train.lora.rank = 8\ntrain.lora = 3\n", "6:7 data.train.lora is a value here, and a table at kava.toml:5:12", "keep data.train.lora.rank, which is a key of it, or this"),
     ],
-    ids=["key", "table", "inline"],
+    ids=["key", "table", "inline", "value-first", "dots-first", "table-first"],
 )  # fmt: skip
-def test_what_is_given_twice_is_named_with_both_places(text: str, message: str):
-    assert problems(HEAD + text) == [(message, "keep one of them")]
+def test_what_is_given_twice_is_named_with_both_places(text: str, message: str, hint: str):
+    assert problems(HEAD + text) == [(message, hint)]
 
 
 @pytest.mark.parametrize(
@@ -291,9 +352,37 @@ def test_what_is_given_twice_is_named_with_both_places(text: str, message: str):
         ("clip = None   # no limit", "6:8 this is not TOML: None is no value", "write { unset = true }", "{ unset = true }"),
         ("steps = None", "6:9 this is not TOML: None is no value", "leave the key out", None),
         ("precision = bfloat16", "6:13 this is not TOML: bfloat16 is no value", 'put it in quotes: "bfloat16"', '"bfloat16"'),
-        ("precision = bf16", "6:13 this is not TOML: bf16 is no value", 'put it in quotes: "bf16"', None),
+        ("precision = bf16", "6:13 this is not TOML: bf16 is no value", 'write "bfloat16"', '"bfloat16"'),
         ("micro_batch = auto", "6:15 this is not TOML: auto is no value", 'put it in quotes: "auto"', '"auto"'),
-        ("steps: 3", "6:6 this is not TOML: expected '=' after a key in a key/value pair", "write KEY = VALUE", None),
+        ("steps: 3", "6:6 this is not TOML: a colon stands where = belongs", "write steps = 3", " ="),
+        ("steps : 3", "6:7 this is not TOML: a colon stands where = belongs", "write steps = 3", "="),
+        ("steps: ten", "6:6 this is not TOML: a colon stands where = belongs", "write steps = ten", None),
+        ("steps = True", "6:9 this is not TOML: True is no value", 'write an integer >= 1 or "auto"', None),
+        ("compile = yes", "6:11 this is not TOML: yes is no value", "write true", "true"),
+        ("seed = auto", "6:8 this is not TOML: auto is no value", "write an integer >= 0", None),
+        ("precision = half", "6:13 this is not TOML: half is no value", 'write "float32", "bfloat16", "float16" or "auto"', None),
+        ("steps = 1,000", "6:9 this is not TOML: 1,000 is no value", "write 1000: numbers have no commas", None),
+        ("steps = 1k", "6:9 this is not TOML: 1k is no value", 'write an integer >= 1 or "auto"', None),
+        ("steps = 010", "6:9 this is not TOML: 010 is no value", "write 10", "10"),
+        ("clip = .5", "6:8 this is not TOML: .5 is no value", "write 0.5", "0.5"),
+        ("clip = 1.", "6:8 this is not TOML: 1. is no value", "write 1.0", "1.0"),
+        ("clip = -.5", "6:8 this is not TOML: -.5 is no value", "write a number > 0", None),
+        ("learning_rate = 3e-4x", "6:17 this is not TOML: 3e-4x is no value", "write a number > 0", None),
+        ("steps = 3;", "6:10 this is not TOML: ; ends no line of TOML", "remove it", ""),
+        ("steps = 3, # three", "6:10 this is not TOML: , ends no line of TOML", "remove it", ""),
+        ("steps = 3 4", "6:11 this is not TOML: 4 stands behind the value", "remove it, or begin a comment with #", None),
+        ('precision = "bfloat16" // fast', "6:24 this is not TOML: // fast stands behind the value", "remove it, or begin a comment with #", None),
+        ("steps =", "6:7 this is not TOML: steps has no value", 'write an integer >= 1 or "auto"', None),
+        ("steps", "6:1 this is not TOML: steps has no value", 'write steps = VALUE (an integer >= 1 or "auto")', None),
+        ("[train.lora", "6:1 this is not TOML: the name of a table is not closed", "write [train.lora]", None),
+        ('precision = "bfloat16', "6:13 this is not TOML: the string is not closed", 'write "bfloat16"', None),
+        ("precision = “bfloat16”", "6:13 this is not TOML: these quotes are not those of TOML", 'write "bfloat16"', '"bfloat16"'),
+        ("“steps” = 3", "6:1 this is not TOML: “ cannot stand here", "names of keys are of the letters a to z, without quotes", None),
+        ("// a note", "6:1 this is not TOML: a comment begins with #", "write # in front", None),
+        ("lora.targets = [0..3]", "6:16 this is not TOML: [0..3] is no list", "write [0, 1, 2, 3]", "[0, 1, 2, 3]"),
+        ("lora.targets = [1", "7:1 this is not TOML: unclosed array", "close it with ]", None),
+        ("account = True", "6:11 this is not TOML: True is no value", "write true", None),
+        ("???", "6:1 this is not TOML: invalid statement", 'a line is a table, [train], or a key: steps = 300, name = "text"', None),
     ],
     ids=lambda text: str(text)[:30],
 )  # fmt: skip
@@ -318,6 +407,26 @@ def test_the_usual_slips_of_people_who_write_python_or_yaml(
         ('precision = "half"', None),
         ('steps = "ten"', None),
         ('steps = "0"', None),
+        ("clip = false", "{ unset = true }"),
+        ("seed = false", None),
+        ('compile = "yes"', "true"),
+        ("compile = 0", "false"),
+        ("compile = 2", None),
+        ('steps = "10 steps"', "10"),
+        ('steps = "10 rows"', None),
+        ("steps = [10]", "10"),
+        ('lora.targets = "q_proj"', '["q_proj"]'),
+        ('lora.targets = ""', None),
+        ('device = "cuda:0"', None),
+        ('precision = "float64"', None),
+        ('micro_batch = { auto = true, max = "8" }', "8"),
+        ('precision = { auto = true, one_of = ["bf16", "float32"] }', '["bfloat16", "float32"]'),
+        ('device = { auto = true, one_of = "cuda" }', '["cuda"]'),
+        ("lr = 3e-4", "learning_rate"),
+        ('lr = "high"', None),
+        ("lora.rnak = 8", "rank"),
+        ("max_steps = 10", "steps"),
+        ("batch_size = 8", None),
     ],
 )
 def test_a_value_is_repaired_where_only_one_can_be_meant(line: str, fix: str | None):
@@ -327,7 +436,7 @@ def test_a_value_is_repaired_where_only_one_can_be_meant(line: str, fix: str | N
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ('name = "my run"', "a name of at most 64 letters, digits, `.`, `_` and `-`"),
+        ('name = "my run"', "a name of at most 64 letters a to z, digits, `.`, `_` and `-`"),
         ('data.digest = "md5:1"', 'sha256: and 64 hexadecimal digits or "auto"'),
         ('data.split = ""', "a string that is not empty"),
     ],
@@ -336,6 +445,50 @@ def test_a_string_of_the_wrong_kind_says_which_kind(line: str, expected: str):
     text = line + '\ndata.source = "d"\nmodel.teacher.source = "t"\n'
     [(message, _)] = problems(text)
     assert message.endswith(f"; expected {expected}")
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint", "fix"),
+    [
+        ('paths.output = "/x"', 'paths.output is the string "/x"; expected a list of strings that are not empty or "auto"', 'it is a list: write ["/x"]', '["/x"]'),
+        ("model.student.layers = 3", "model.student.layers is the number 3; expected a list of integers >= 0", "it is a list: write [3]", "[3]"),
+        ('model.student.layers = "0, 2"', 'model.student.layers is the string "0, 2"; expected a list of integers >= 0', "it is a list: write [0, 2]", "[0, 2]"),
+        ('model.student.layers = ["0", "2"]', 'model.student.layers is the list ["0", "2"]; expected a list of integers >= 0', "write [0, 2]", "[0, 2]"),
+        ("model.student.layers = [-1]", "model.student.layers is the list [-1]; expected a list of integers >= 0", None, None),
+        ('scheduler.memory_bytes = "16GiB"', 'scheduler.memory_bytes is the string "16GiB"; expected an integer >= 1 or "auto"', "write 17179869184: it counts bytes", "17179869184"),
+        ('scheduler.walltime_s = "1-12:00:00"', 'scheduler.walltime_s is the string "1-12:00:00"; expected an integer >= 60 or "auto"', "write 129600: it counts seconds", "129600"),
+        ('scheduler.walltime_s = "1h 30m"', 'scheduler.walltime_s is the string "1h 30m"; expected an integer >= 60 or "auto"', "write 5400: it counts seconds", "5400"),
+        ('scheduler.walltime_s = "12:30"', 'scheduler.walltime_s is the string "12:30"; expected an integer >= 60 or "auto"', None, None),
+        ("scheduler.walltime_s = 12:00:00", 'scheduler.walltime_s is the time 12:00:00; expected an integer >= 60 or "auto"', "write 43200: it counts seconds", "43200"),
+        ("software.torch = 2.10", 'software.torch is the number 2.1; expected a word of letters, digits and `_.:@/+-` or "auto"', "put it in quotes", None),
+        ('model.teacher.quantization = "int4"', 'model.teacher.quantization is the string "int4"; expected "none", "int8" or "nf4"', None, None),
+        ('name = "my run"', 'name is the string "my run"; expected a name of at most 64 letters a to z, digits, `.`, `_` and `-`', 'write for example "my-run"', None),
+    ],
+    ids=lambda text: str(text)[:36],
+)  # fmt: skip
+def test_lists_sizes_times_and_versions(line: str, message: str, hint: str | None, fix: str | None):
+    text = line + '\ndata.source = "d"\nmodel.teacher.source = "t"\n'
+    told = problems(text)
+    assert [(it.partition(" ")[2], way) for it, way in told] == [(message, hint)]
+    assert fixes(text) == ([] if fix is None else [fix])
+
+
+def test_a_text_that_is_too_long_says_how_long():
+    [(message, hint)] = problems(HEAD + f'prompt = "{"x" * 5000}"\n')
+    assert (
+        message
+        == f'5:10 data.prompt is the string "{"x" * 57}..."; expected a string that is not empty'
+    )
+    assert hint == "it has 5000 characters; at most 4096 are taken"
+
+
+def test_a_path_of_windows_is_written_as_it_is():
+    assert problems('[data]\nsource = "C:\\data"\n') == [
+        (
+            "2:10 this is not TOML: a backslash in a string means something else",
+            "write 'C:\\data'",
+        )
+    ]
 
 
 def test_a_number_that_toml_does_not_have():
@@ -358,3 +511,16 @@ def test_settings_that_cannot_be_meant(texts: list[str], message: str):
     with pytest.raises(KavaError) as caught:
         parse_settings(texts)
     assert str(caught.value) == message
+
+
+def test_the_mark_is_as_wide_as_what_it_marks():
+    """A Chinese character has two columns in a terminal."""
+    with pytest.raises(KavaError) as caught:
+        parse_spec(HEAD + 'split = { a = "日本", b = 3 }\n', "kava.toml", set={})
+    pen = Pen(io.StringIO(), {"NO_COLOR": "1"})
+    assert problem_text(caught.value.problems[0], pen) == (
+        "error[KV0106]: data.split is a table; expected a string that is not empty\n"
+        "  --> kava.toml:5:9\n"
+        '   5 | split = { a = "日本", b = 3 }\n'
+        "     |         ^^^^^^^^^^^^^^^^^^^^^"
+    )

@@ -50,7 +50,7 @@ def test_presets_set_only_experiment_keys(kind):
         ("train.steps", 'an integer >= 1 or "auto"'),
         ("train.attention", '"sdpa", "eager" or "auto"'),
         ("train.lora.dropout", "a number >= 0 and < 1"),
-        ("objective.kv.teacher_dim", 'an integer or a list of integers or "auto"'),
+        ("objective.kv.teacher_dim", 'an integer >= 1 or a list of integers >= 1 or "auto"'),
         ("objective.kind", '"kv" or "ce"'),
     ],
 )

@@ -42,7 +42,7 @@ def model(path: Path, *, words: str) -> None:
     fast.save_pretrained(path)
     config = Qwen2Config(
         vocab_size=len(vocabulary), hidden_size=16, intermediate_size=16, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=64,
+        num_attention_heads=2, num_key_value_heads=1, max_position_embeddings=256,
     )  # fmt: skip
     Qwen2ForCausalLM(config).save_pretrained(path)
 
@@ -54,12 +54,13 @@ def lock(
     more: str = "",
     teacher: str = "",
     student: str = "./student",
+    judged: str = "",
 ) -> Answer:
     kind = "kv" if teacher else "ce"
     head = f'[model.teacher]\nsource = "{teacher}"\n' if teacher else ""
     (folder / "kava.toml").write_text(
         f'{head}[model.student]\nsource = "{student}"\n[data]\nsource = "{data}"\n{more}\n'
-        f'[objective]\nkind = "{kind}"\n[train]\nsteps = 2\n',
+        f'[objective]\nkind = "{kind}"\n[train]\nsteps = 2\n[eval]\nrows = 64\n{judged}',
         encoding="utf-8",
     )
     answer = kavaspec(folder, "lock")
@@ -171,13 +172,26 @@ def test_an_empty_data_set(folder: Path):
     )
 
 
-def test_a_split_that_is_not_there(folder: Path):
-    answer = lock(folder, more='eval_split = "validation"')
+@pytest.mark.parametrize(
+    ("line", "split", "hint"),
+    [
+        ('split = "trian"', "trian", "did you mean train?"),
+        ('eval_split = "tset[:5]"', "tset", "did you mean test?"),
+        (
+            'eval_split = "validation"',
+            "validation",
+            "name one of its splits in data.split and data.eval_split",
+        ),
+    ],
+)
+def test_a_split_that_is_not_there(folder: Path, line: str, split: str, hint: str):
+    answer = lock(folder, more=line)
+    key = line.partition(" ")[0]
     assert (answer.code, said(folder, answer)) == (
-        8,
-        "error[KV0221]: FOLDER/data has no split validation: it has test, train\n"
-        + DATA.format(
-            source="./data", hint="name one of its splits in data.split and data.eval_split"
+        7,
+        (
+            f"error[KV0221]: FOLDER/data has no split {split}: it has test, train\n"
+            f"  --> kava.toml:5:1\n   5 | {line}\n     | {'^' * len(key)} {hint}\n"
         ),
     )
 
@@ -185,7 +199,7 @@ def test_a_split_that_is_not_there(folder: Path):
 def test_one_file_and_nothing_held_out(folder: Path):
     answer = lock(folder, data="train.jsonl")
     assert (answer.code, said(folder, answer)) == (
-        8,
+        7,
         "error[KV0221]: FOLDER/train.jsonl is one file, so it has one split, train; "
         "there is no test\n"
         + DATA.format(
@@ -251,3 +265,98 @@ def test_weights_that_changed_after_the_lock_fail_preflight(folder: Path):
     answer = kavaspec(folder, "run", "kava.lock")
     assert answer.code == 4
     assert "model.student.digest: the lock wants sha256:" in answer.err
+
+
+# ---- rows, one by one
+
+
+def write(path: Path, rows: list[object]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+@pytest.mark.parametrize("gap", [{"question": "1 + 1 ="}, {**ROWS[0], "answer": None}])
+def test_one_row_without_a_value_is_named(folder: Path, gap: dict[str, object]):
+    write(folder / "data" / "train.jsonl", [*ROWS[:16], gap, *ROWS[17:]])
+    answer = lock(folder)
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        "error[KV0228]: 1 of 128 rows has no value for the column 'answer': FOLDER/data/train.jsonl:17\n"
+        + DATA.format(
+            source="./data",
+            hint="write 'answer' into each of these rows (null is no value), or take them out",
+        ),
+    )
+
+
+def test_empty_completions_are_a_warning_with_their_places(folder: Path):
+    rows = [{**row, "answer": ""} if n in (3, 8, 11, 30) else row for n, row in enumerate(ROWS)]
+    write(folder / "data" / "train.jsonl", rows)
+    answer = lock(folder)
+    assert (answer.code, said(folder, answer)) == (
+        0,
+        "warning[KV0764]: rows of ./data have an empty prompt or completion: train.jsonl:4, "
+        "train.jsonl:9, train.jsonl:12, 1 more\n"
+        + DATA.format(
+            source="./data", hint="write what is missing into these rows, or take them out"
+        )
+        + "\n",
+    )
+
+
+def test_completions_that_are_all_empty_are_refused(folder: Path):
+    write(folder / "data" / "train.jsonl", [{**row, "answer": ""} for row in ROWS])
+    answer = lock(folder)
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        (
+            "error[KV0229]: every completion of train is empty: answer holds no text in any row\n"
+            "  name the column that holds the text to learn\n"
+        ),
+    )
+
+
+def test_an_answer_without_a_mark_is_named_before_the_run(folder: Path):
+    write(folder / "data" / "test.jsonl", [*ROWS[:7], {**ROWS[7], "answer": "8"}, *ROWS[8:]])
+    answer = lock(folder)
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        (
+            "error[KV0761]: row 7 of the held-out rows (counted from 0) has no '####' in its "
+            "completion, so its answer cannot be judged; 63 of 64 rows have it\n"
+            "  eval.exact_match_rows = 7, or eval.answer_after = a text that stands in every completion\n"
+        ),
+    )
+
+
+def test_a_mark_that_no_answer_has_is_told_where_it_is_written(folder: Path):
+    answer = lock(folder, judged='answer_after = "Answer:"\n')
+    assert (answer.code, said(folder, answer)) == (
+        7,
+        (
+            "error[KV0761]: none of the 64 held-out completions holds 'Answer:', so no answer can be "
+            "judged and exact match could only be 0\n"
+            "  --> kava.toml:12:1\n"
+            '   12 | answer_after = "Answer:"\n'
+            "      | ^^^^^^^^^^^^ eval.answer_after = the text before the final answer, or "
+            "eval.exact_match_rows = 0\n"
+        ),
+    )
+
+
+def test_weights_without_a_tokenizer(folder: Path):
+    (folder / "student" / "tokenizer.json").unlink()
+    answer = lock(folder)
+    hint = "copy tokenizer.json and tokenizer_config.json beside the weights"
+    assert (answer.code, said(folder, answer)) == (
+        8,
+        "error[KV0214]: FOLDER/student has weights and no tokenizer: none of tokenizer.json, "
+        "tokenizer.model, vocab.json, vocab.txt, spiece.model\n" + MODEL.format(hint=hint),
+    )
+
+
+def test_a_config_alone_gives_a_provisional_lock_and_no_run(folder: Path):
+    for name in ("tokenizer.json", "tokenizer_config.json", "model.safetensors"):
+        (folder / "student" / name).unlink()
+    assert lock(folder).code == 0
+    ran = kavaspec(folder, "run", "kava.lock")
+    assert (ran.code, "model.student.digest" in ran.err) == (5, True)

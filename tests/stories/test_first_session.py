@@ -101,23 +101,15 @@ def test_a_lock_cut_between_two_blocks_is_not_run(folder: Path):
 
 def test_drift_is_one_table_and_exit_4(folder: Path):
     """A lock for more cores than are here: its guard fails, by name."""
-    lock = (folder / "kava.lock").read_text(encoding="utf-8")
-    from kavaspec.lock.file import lock_text, parse_lock
+    from kavaspec.lock.file import lock_text, read_lock
+    from tests.this_machine import with_facts
 
-    parsed = parse_lock(lock, "")
-    block = parsed.targets["here"].decisions["train.threads"]
-    from dataclasses import replace
-
-    far = replace(block, guard=("fact.cpu.cores >= 4096",))
-    target = replace(
-        parsed.targets["here"], decisions={**parsed.targets["here"].decisions, "train.threads": far}
-    )
-    (folder / "big.lock").write_text(
-        lock_text(replace(parsed, targets={"here": target})), encoding="utf-8"
-    )
+    far = with_facts(read_lock(folder / "kava.lock"), {"fact.cpu.cores": 4096})
+    (folder / "big.lock").write_text(lock_text(far), encoding="utf-8")
     answer = kavaspec(folder, "run", "big.lock")
     assert answer.code == 4
-    assert "train.threads (fact.cpu.cores): the lock wants >= 4096, here is " in answer.err
+    assert "NO  train.threads " in answer.out
+    assert "train.threads needs fact.cpu.cores >= 4096, here is " in answer.err
 
 
 def test_ctrl_c_saves_and_resume_gives_the_same_bits(folder: Path):
@@ -180,7 +172,9 @@ def test_a_smoke_run_stops_early_in_a_folder_of_its_own(folder: Path):
 def test_events_as_json_lines(folder: Path):
     answer = kavaspec(folder, "run", "kava.lock", "--run", "json", "--json")
     assert answer.code == 0, answer.err
-    kinds = [json.loads(line)["ev"] for line in answer.out.splitlines()]
+    first, *lines = [json.loads(line) for line in answer.out.splitlines()]
+    assert (first["schema"], first["ok"]) == ("kavaspec.preflight/1", True)
+    kinds = [line["ev"] for line in lines]
     assert (kinds[0], kinds[-1], kinds.count("step")) == ("run", "end", 6)
 
 

@@ -163,7 +163,7 @@ def test_a_machine_that_is_too_small_for_a_plan_takes_the_other(main_branch: Des
     assert [us.values(name)["train.threads"] for name in ("desk", "node")] == [cores, 1]
     refused = us.kavaspec("run", "kava.lock", "--target", "desk", machine="node")
     assert refused.code == 4
-    assert f"(fact.cpu.cores): the lock wants >= {cores}, here is 1\n" in refused.err
+    assert f"needs fact.cpu.cores >= {cores}, here is 1\n" in refused.err
     taken = us.kavaspec("run", "kava.lock", "--smoke", "1", machine="node")
     assert taken.code == 0, taken.err
     assert '"target":"node"' in us.kavaspec("run", "kava.lock", "--smoke", "1", "--json", machine="node").out  # fmt: skip

@@ -32,7 +32,7 @@ def distil(
     """Lock and run the example on some data; the locked widths and the events of the run."""
     text = (ROOT / "examples/smollm2/kava.toml").read_text(encoding="utf-8")
     text = text.replace('source = "gsm8k/"', f'source = "{source}"')
-    text = text.replace("max_length = 256", "max_length = 128")
+    text = text.replace("max_length = 544", "max_length = 128")
     (folder / "kava.toml").write_text(text, encoding="utf-8")
     locked = kavaspec(folder, "lock", KAVA_MODEL_PATH=str(weights()), **more)
     assert locked.code == 0, locked.err

@@ -439,6 +439,7 @@ WIDE_RUN = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DECISIONS)
 async def test_key_on_decisions(name):
     keys, ask, expected = DECISIONS[name]
@@ -447,6 +448,7 @@ async def test_key_on_decisions(name):
         assert ask(pilot) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NARROW_RUN)
 async def test_key_on_a_narrow_run(name, folder):
     keys, ask, expected = NARROW_RUN[name]
@@ -455,6 +457,7 @@ async def test_key_on_a_narrow_run(name, folder):
         assert ask(pilot) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WIDE_RUN)
 async def test_key_on_a_wide_run(name, folder):
     keys, ask, expected = WIDE_RUN[name]
