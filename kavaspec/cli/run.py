@@ -6,13 +6,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import sys
+import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +29,7 @@ from kavaspec.project import Project
 from kavaspec.run_folder import not_to_be_thrown_away
 from kavaspec.spec.load import load_spec
 from kavaspec.spec.model import NAME
+from kavaspec.stop import STOP_FILE, Stop, end_time
 
 if TYPE_CHECKING:
     from kavaspec.events import End, Event
@@ -188,11 +188,18 @@ def _train(lock: Lock, here: Here, at: Shell, *, cache: Path | None, as_json: bo
         if problem is not None:
             raise KavaError(problem)
         _throw_away(here.run_folder)
-    stop = StopSwitch()
+    stop = Stop(
+        stop_file=here.run_folder / STOP_FILE,
+        end=end_time(at.env),
+        wall_s=time.time,
+        passed_s=time.monotonic,
+    )
+    stop.stop_file.unlink(missing_ok=True)  # it was meant for an earlier attempt
     follow = JsonLines(sys.stdout) if as_json else follower(at)
 
     def emit(event: Event) -> None:
         sink(event)
+        stop.learn(event)
         follow.tell(event)
         if event.ev == "run" and not as_json:
             at.err.line(f"watch it from another terminal: kavaspec tui {here.run_folder}")
@@ -280,37 +287,3 @@ def _beside_dashboard(here: Here, lock: Lock, at: Shell) -> int:
     from kavaspec.cli.tui import beside
 
     return beside(here, lock, sys.argv, at)
-
-
-class StopSwitch:
-    """The first signal asks the run to stop after the step; the second stops at once."""
-
-    def __init__(self) -> None:
-        self._why: str | None = None
-
-    def reason(self) -> str | None:
-        """Why the run should stop, or None."""
-        return self._why
-
-    def listening(self) -> _Handlers:
-        """Handles Ctrl-C and termination inside a `with`; puts the old handlers back after it."""
-        return _Handlers(self._on_signal)
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._why is not None:
-            raise KeyboardInterrupt
-        self._why = signal.Signals(number).name  # nothing else happens in a handler
-
-
-class _Handlers:
-    def __init__(self, handler: Callable[[int, FrameType | None], None]) -> None:
-        names = ("SIGINT", "SIGTERM", "SIGUSR2", "SIGBREAK")
-        self.numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-        self.handler = handler
-
-    def __enter__(self) -> None:
-        self.before = {number: signal.signal(number, self.handler) for number in self.numbers}
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)

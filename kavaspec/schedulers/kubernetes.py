@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Read, Scheduler, not_stated, number
+from kavaspec.schedulers.scheduler import (
+    Env,
+    Job,
+    Read,
+    Scheduler,
+    not_stated,
+    not_told,
+    number,
+)
 
 
 def detect(env: Env) -> str | None:
@@ -26,4 +34,6 @@ def serves(_env: Env, _read: Read) -> str | None:
     return None
 
 
-SCHEDULER = Scheduler(kind="kubernetes", detect=detect, describe=describe, serves=serves)
+SCHEDULER = Scheduler(
+    kind="kubernetes", detect=detect, describe=describe, ends_at=not_told, serves=serves
+)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from kavaspec.schedulers.scheduler import Env, Job, Read, Scheduler, Stated, not_stated, text
+from kavaspec.schedulers.scheduler import (
+    Env,
+    Job,
+    Read,
+    Scheduler,
+    Stated,
+    not_stated,
+    not_told,
+    text,
+)
 
 
 def detect(env: Env) -> str | None:
@@ -48,4 +57,4 @@ def serves(env: Env, read: Read) -> str | None:
     return place if env.get("LSF_ENVDIR") and read(place.lstrip("/")) is not None else None
 
 
-SCHEDULER = Scheduler(kind="lsf", detect=detect, describe=describe, serves=serves)
+SCHEDULER = Scheduler(kind="lsf", detect=detect, describe=describe, ends_at=not_told, serves=serves)

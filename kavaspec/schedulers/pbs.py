@@ -10,6 +10,7 @@ from kavaspec.schedulers.scheduler import (
     Stated,
     lines,
     not_stated,
+    not_told,
     number,
     seconds,
     text,
@@ -62,4 +63,4 @@ def serves(env: Env, read: Read) -> str | None:
     return place if "PBS_SERVER=" in (read(place.lstrip("/")) or "") else None
 
 
-SCHEDULER = Scheduler(kind="pbs", detect=detect, describe=describe, serves=serves)
+SCHEDULER = Scheduler(kind="pbs", detect=detect, describe=describe, ends_at=not_told, serves=serves)

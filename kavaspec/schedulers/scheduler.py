@@ -43,6 +43,8 @@ class Scheduler:
     detect: Callable[[Env], str | None]
     """The variables that show that this process runs in one of its jobs, or None."""
     describe: Callable[[Env], Job]
+    ends_at: Callable[[Env], Stated]
+    """When this job's time ends, in seconds since 1970, where the scheduler tells its jobs."""
     serves: Callable[[Env, Read], str | None]
     """The configuration that shows that this machine submits jobs to it, or None. Commands on the
     path show nothing: a client may be installed without a server."""
@@ -55,6 +57,12 @@ def not_stated(*names: str) -> Stated:
     return Stated(
         value=None, evidence=f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} not set"
     )
+
+
+def not_told(env: Env) -> Stated:
+    """Where the scheduler tells its jobs nothing of the kind."""
+    del env
+    return not_stated()
 
 
 def number(env: Env, *names: str, scale: int = 1) -> Stated:

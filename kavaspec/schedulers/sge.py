@@ -10,6 +10,7 @@ from kavaspec.schedulers.scheduler import (
     Stated,
     lines,
     not_stated,
+    not_told,
     number,
     text,
 )
@@ -64,4 +65,4 @@ def serves(env: Env, read: Read) -> str | None:
     return place if env.get("SGE_ROOT") and read(place.lstrip("/")) else None
 
 
-SCHEDULER = Scheduler(kind="sge", detect=detect, describe=describe, serves=serves)
+SCHEDULER = Scheduler(kind="sge", detect=detect, describe=describe, ends_at=not_told, serves=serves)

@@ -70,4 +70,10 @@ def serves(env: Env, read: Read) -> str | None:
     return next((place for place in places if place and read(place.lstrip("/")) is not None), None)
 
 
-SCHEDULER = Scheduler(kind="slurm", detect=detect, describe=describe, serves=serves)
+def ends_at(env: Env) -> Stated:
+    return number(env, "SLURM_JOB_END_TIME")
+
+
+SCHEDULER = Scheduler(
+    kind="slurm", detect=detect, describe=describe, ends_at=ends_at, serves=serves
+)

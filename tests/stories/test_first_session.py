@@ -147,8 +147,9 @@ def test_a_second_ctrl_c_stops_at_once(folder: Path):
     while not (found := list(runs.glob("*-twice/events.jsonl"))):
         assert process.poll() is None
     wait_for(found[0], '"ev":"step"')
-    interrupt(process)
-    interrupt(process)
+    while process.poll() is None:  # until it is taken for a second one, and not for an echo
+        interrupt(process)
+        time.sleep(0.2)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 85
     assert "Traceback" not in err
