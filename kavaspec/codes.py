@@ -55,7 +55,7 @@ _ALL = (
     ("KV0007", 2, "the target is not named, or is not one", "A command about one target was given a name that the spec or lock does not have, or none where there are several.", "Name one: `--target NAME`."),
     ("KV0008", 2, "an option has a value that it does not take", "The option is known, its value is not.", "Use one of the values in the message; `kavaspec COMMAND --help` lists the options."),
     ("KV0009", 2, "nothing has that name in the lock", "The key or fact is misspelt, or does not apply to this objective, so the lock does not have it.", "Take a name that the message offers; `kavaspec lock --all` prints every key."),
-    ("KV0010", 8, "a folder is not a run folder", "The dashboard was given a folder in which no run has begun.", "Name a run folder; the message lists those below."),
+    ("KV0010", 8, "a folder is not a run folder", "The dashboard or `verify` was given a folder in which no run has begun.", "Name a run folder; the message lists those below."),
     ("KV0011", 8, "the dashboard cannot draw here", "There is no terminal, or it is too small or too simple.", "Use `kavaspec tui --plain`, or run without `--tui`."),
     ("KV0012", 8, "a package is not installed", "The compiler works without torch, pyarrow and textual; this command needs one of them.", "Install the extra that the message names."),
     ("KV0013", 2, "a question cannot be asked that way", "`why` explains one key, or supposes something else, or says what rests on a name: one at a time.", "Follow the message; `kavaspec why --help` has an example of each."),
@@ -129,6 +129,7 @@ _ALL = (
     ("KV0607", 6, "the lock speaks of something unknown", "A key, rule or objective in it is not known to this version.", "Use the kavaspec that wrote it, or a newer one."),
     ("KV0608", 6, "a locked value is of the wrong kind", "The seal fits, and the value is still none that the key can have.", "Derive the lock again with `kavaspec lock`."),
     ("KV0609", 6, "the lock cannot be written in the new format", "Writing it anew would change an id, which a format must never do. Nothing was changed.", "This is a bug: please report it."),
+    ("KV0610", 6, "the sides of a merge set a key differently", "Both branches were locked with `--set` for one key, with different values. Neither is taken by chance.", "Say which it is: `kavaspec lock --set KEY=VALUE`, or write one of the two values into kava.toml and lock."),
     # ---- values that cannot be met
     ("KV0701", 7, "a key cannot be decided", "Its rule found no value that suits the others.", "Follow the message: it names the values in the way, and the nearest that work."),
     ("KV0702", 7, "limits of an auto leave nothing that is possible here", "What the spec allows and what is possible on this target do not meet.", "Widen the limit that is marked; the nearest that works stands beside it."),
@@ -202,6 +203,8 @@ _ALL = (
     ("KV0810", 7, "an answer cannot be judged", "A held-out row has no text that marks its final answer.", "Name the mark in `eval.answer_after`, or set `eval.exact_match_rows = 0`."),
     ("KV0811", 7, "the student computes something that this version does not", "Its logits are changed after the vocabulary head.", "Choose another student."),
     ("KV0812", 7, "nothing to predict", "None of the rows of a step, or none of those that the student is judged on, has a token to predict. A mean over nothing is no loss of 0, so it is refused.", "Write a greater `data.max_length`, or leave it out."),
+    ("KV0821", 12, "a run is not what was written", "`verify` held a run folder against its own lock, digests, events and receipt, and they do not fit each other. The message names the file and what does not fit.", "Take the folder from a copy, or run its lock again with `--run NAME`."),
+    ("KV0822", 12, "two runs do not agree", "`verify A B` found less in common than `train.reproducibility` promises: other bits, other rows, or other experiments.", "The output names the first step that differs and the likely cause; [verifying.md](verifying.md) says what to do about each."),
 )  # fmt: skip
 
 CODES: Mapping[str, Code] = MappingProxyType(

@@ -27,7 +27,7 @@ from kavaspec.facts.observe import (
 from kavaspec.facts.probe import Child
 from kavaspec.lock.derive import Derived, derive, facts_of, is_experiment_fact
 from kavaspec.lock.file import lock_text
-from kavaspec.lock.merge import Before, lock_before
+from kavaspec.lock.merge import Before, kept_settings, lock_before, merged
 from kavaspec.lock.migrate import prove_same_ids
 from kavaspec.lock.model import LOCK_VERSION, Lock
 from kavaspec.lock.stale import is_about
@@ -91,10 +91,9 @@ def compile_lock(
     Raises:
         KavaError: with every problem of the spec, of the old lock, of the facts or of the resolution.
     """
-    spec = load_spec(spec_path, set=set)
+    spec, before = _spec_and_before(spec_path, lock_path, set)
     _check_names(spec, only)
     _check_upgrade(spec, upgrade)
-    before = lock_before(lock_path, about=lambda fact: is_about(spec, fact.of))
     _tell(before, lock_path, report)
     rules = every_version() if rules is None else rules
     checks = CHECKS if checks is None else checks
@@ -134,6 +133,26 @@ def compile_lock(
             facts=everything,
             not_found=tuple(item for seen in observed.values() for item in seen.not_found),
         ),
+    )
+
+
+def _spec_and_before(
+    spec_path: Path, lock_path: Path, set: Mapping[str, Plain]
+) -> tuple[Spec, Before]:
+    """The spec, and the lock that is there; of a merge with the settings that its sides had.
+
+    Raises:
+        KavaError: with every problem of the spec, else of the lock, else of the settings.
+    """
+    try:
+        before = lock_before(lock_path)
+    except KavaError:
+        load_spec(spec_path, set=set)  # a mistake in the spec stands first
+        raise
+    kept = kept_settings(before, set)
+    spec = load_spec(spec_path, set={**kept, **set})
+    return spec, merged(
+        before, spec, lock_path, kept=kept, about=lambda fact: is_about(spec, fact.of)
     )
 
 

@@ -44,7 +44,13 @@ class _Line:
     @property
     def text(self) -> str:
         limits = {"auto": True, **self.asked.allowed.plain()}
-        return f"{self.key.name} = {toml(limits if self.asked.auto else self.asked.value)}"
+        return f"{self.place} = {toml(limits if self.asked.auto else self.asked.value)}"
+
+    @property
+    def place(self) -> str:
+        """As kava.toml names it: a target's own line is repaired there, and nowhere else."""
+        own = self.asked.by == "target"
+        return f"targets.{self.target}.{self.key.name}" if own else self.key.name
 
 
 def explained(
@@ -67,23 +73,32 @@ def _explained(
 ) -> Problem:
     others = {_name(other) for other in problems if other is not problem}
 
+    def errors(candidate: Spec) -> list[Problem]:
+        """What else than the other problems is wrong with a spec."""
+        found = (item for item in again(candidate) if item.severity == "error")
+        return [item for item in found if _name(item) not in others]
+
     def conflicts(candidate: Spec) -> bool:
-        """Whether something else than the other problems is wrong with a spec."""
-        errors = (found for found in again(candidate) if found.severity == "error")
-        return any(_name(found) not in others for found in errors)
+        """Whether values cannot be met. A fact that a spec with a line less would need is no conflict."""
+        return any(item.exit is Exit.UNSATISFIABLE for item in errors(candidate))
+
+    def fails(candidate: Spec) -> bool:
+        return bool(errors(candidate))
 
     place = next((name for name in spec.targets if conflicts(_only(spec, name))), None)
     if place is None:
         return problem
     alone = _only(spec, place)
-    lines = _smallest(_unrelated_first(problem, _lines(alone, fixed)), alone, conflicts)
-    if not lines:
+    written = _lines(alone, fixed)
+    needed = _smallest(_unrelated_first(problem, written), alone, conflicts)
+    if not needed:
         return problem  # it lies in the facts alone
+    lines = [line for line in written if line in needed or _has_a_part(line, alone, problem, fails)]
     because = tuple(_said(line, spec) for line in lines)
     marked = replace(problem, because=because)
     if problem.where and problem.where.line not in {it.where.line for it in because if it.where}:
         marked = replace(marked, where=because[0].where)  # a line that is to blame
-    hint = _repairs(lines, alone, problem, conflicts, fixed) or problem.hint
+    hint = _repairs(lines, alone, problem, fails, fixed) or problem.hint
     return replace(marked, hint=hint)
 
 
@@ -131,6 +146,12 @@ def _smallest(
     return tuple(needed)
 
 
+def _has_a_part(line: _Line, spec: Spec, problem: Problem, fails: Callable[[Spec], bool]) -> bool:
+    """Whether the problem speaks of a line whose default is no better, and another value is."""
+    spoken_of = line.key.name in {problem.key, *problem.about}
+    return spoken_of and not line.asked.auto and _repair(line, spec, problem, fails) is not None
+
+
 def _without(spec: Spec, line: _Line) -> Spec:
     return _with(spec, line, _left_out(spec, line.key))
 
@@ -169,7 +190,7 @@ def _repairs(
     lines: Sequence[_Line],
     spec: Spec,
     problem: Problem,
-    conflicts: Callable[[Spec], bool],
+    fails: Callable[[Spec], bool],
     fixed: set[str],
 ) -> str:
     """What to write on one of the lines instead; with other lines left out, where it must be."""
@@ -180,29 +201,27 @@ def _repairs(
         smaller = spec
         for line in away:
             smaller = _without(smaller, line)
-        found = [text for line in lines if (text := _repair(line, smaller, problem, conflicts))]
+        found = [text for line in lines if (text := _repair(line, smaller, problem, fails))]
         if found:
-            less = f", without {' and '.join(line.key.name for line in away)}" if away else ""
+            less = f", without {' and '.join(line.place for line in away)}" if away else ""
             return ", or ".join(f"{text}{less}" for text in found)
     return ""
 
 
-def _repair(
-    line: _Line, spec: Spec, problem: Problem, conflicts: Callable[[Spec], bool]
-) -> str | None:
+def _repair(line: _Line, spec: Spec, problem: Problem, fails: Callable[[Spec], bool]) -> str | None:
     """What to write on one line instead, the nearest first; None when nothing was found that works."""
 
     def works(value: Plain) -> bool:
-        return not conflicts(_with(spec, line, _asked(line.key, value, line.asked.by)))
+        return not fails(_with(spec, line, _asked(line.key, value, line.asked.by)))
 
     name = line.key.name
     if line.asked.auto and name == problem.key and problem.hint:
         return problem.hint  # limits are repaired where they are named
     found = [toml(value) for value in _nearest_that_work(line, problem, works)]
     if found:
-        return f"{name} = {' or '.join(found)}"
-    if not conflicts(_without(spec, line)):
-        return f"{name} = {toml(AUTO)}" if line.key.auto else f"leave {name} out"
+        return f"{line.place} = {' or '.join(found)}"
+    if not fails(_without(spec, line)):
+        return f"{line.place} = {toml(AUTO)}" if line.key.auto else f"leave {line.place} out"
     return None
 
 

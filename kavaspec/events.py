@@ -107,6 +107,20 @@ class Resume:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Deviation:
+    """From this step on something is not as the lock says, as the lock allows; the claim is kept."""
+
+    ev: ClassVar[str] = "deviation"
+    step: int
+    """The first step that is done otherwise."""
+    key: str
+    """`train.micro_batch`."""
+    was: int
+    now: int
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Log:
     """A line for people."""
 
@@ -135,10 +149,24 @@ class End:
     """The final table: `exact_match`, `ce`, `cosine`, `cosine_shuffled`, ..."""
 
 
-Event: TypeAlias = Run | Step | Eval | Rehearsal | Checkpoint | Resume | Log | Heartbeat | End
+Event: TypeAlias = (
+    Run | Step | Eval | Rehearsal | Checkpoint | Resume | Deviation | Log | Heartbeat | End
+)
 
 KINDS: Mapping[str, type[Event]] = {
-    kind.ev: kind for kind in (Run, Step, Eval, Rehearsal, Checkpoint, Resume, Log, Heartbeat, End)
+    kind.ev: kind
+    for kind in (
+        Run,
+        Step,
+        Eval,
+        Rehearsal,
+        Checkpoint,
+        Resume,
+        Deviation,
+        Log,
+        Heartbeat,
+        End,
+    )
 }
 
 

@@ -1,7 +1,8 @@
 """Which target of a lock fits this machine: its guards, held against what is seen here.
 
-Only facts that guards name are observed. A bigger machine is no drift: the locked value stays
-valid, and a note says what would be decided here instead.
+Only facts that guards name are observed, and facts that a check wants and the lock does not hold: a
+guard cannot speak of what was unknown. A bigger machine is no drift: the locked value stays valid,
+and a note says what would be decided here instead.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from kavaspec.decision import Guard
+from kavaspec.checks import CHECKS
+from kavaspec.checks.check import in_force
+from kavaspec.decision import Decision, Guard
 from kavaspec.errors import Exit, KavaError, Problem, fail
+from kavaspec.facts.model import Fact
 from kavaspec.facts.names import kind_of
 from kavaspec.facts.observe import observe_machine
 from kavaspec.facts.probes import PROBES
-from kavaspec.lock.derive import derive, facts_of
+from kavaspec.lock.derive import derive, facts_of, is_experiment_fact
 from kavaspec.lock.model import Lock
 from kavaspec.lock.recover import recover_spec
 from kavaspec.lock.versions import recorded
 from kavaspec.plain import Plain, same, show
+from kavaspec.resolve import veto
 from kavaspec.sizes import spelled, with_size
 from kavaspec.spec.schema import keys
 
@@ -57,8 +62,9 @@ class Held:
 
 
 def see(lock: Lock, targets: Sequence[str], *, env: Mapping[str, str], report: Report) -> Seen:
-    """Observe what the guards of these targets name, and nothing else."""
+    """Observe what the guards of these targets name and what their checks could not ask, nothing else."""
     wanted = {guard.fact for target in targets for _, guard in _guards(lock, target)}
+    wanted |= {fact for target in targets for fact in _unknown(lock, target)}
     probes = tuple(probe for probe in PROBES if wanted & set(probe.facts))
     if not probes:
         return Seen(facts=MappingProxyType({}), reasons=MappingProxyType({}))
@@ -74,6 +80,34 @@ def see(lock: Lock, targets: Sequence[str], *, env: Mapping[str, str], report: R
 def hold(lock: Lock, target: str, seen: Seen) -> tuple[Held, ...]:
     """Every guard of a target, in the order of its keys."""
     return tuple(_hold(key, guard, seen) for key, guard in _guards(lock, target))
+
+
+def vetoed(lock: Lock, target: str, seen: Seen) -> tuple[Problem, ...]:
+    """What the checks say of the locked values, once they are told what the lock does not know."""
+    more = {
+        fact: Fact(value=seen.facts[fact], how="measured", probe="here")
+        for fact in _unknown(lock, target)
+        if fact in seen.facts
+    }
+    if not more:
+        return ()
+    facts = {**facts_of(lock.facts_of(target)), **more}
+    found, _ = veto(in_force(CHECKS, lock.checks), _decisions(lock, target), facts)
+    return tuple(problem for problem in found if problem.severity == "error")
+
+
+def _unknown(lock: Lock, target: str) -> frozenset[str]:
+    """Facts about the machine that checks of this target want, and that the lock does not hold."""
+    facts = facts_of(lock.facts_of(target))
+    _, wanted = veto(in_force(CHECKS, lock.checks), _decisions(lock, target), facts)
+    return frozenset(name for name in wanted - facts.keys() if not is_experiment_fact(name))
+
+
+def _decisions(lock: Lock, target: str) -> Mapping[str, Decision]:
+    return {
+        key: Decision(value=block.value, because="locked")
+        for key, block in lock.blocks(target).items()
+    }
 
 
 def choose_target(lock: Lock, named: str | None, seen: Seen) -> str:

@@ -11,7 +11,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
+
+LARGEST = 2**63
+"""Whole numbers have 64 bits, as in TOML, in JSON readers and on devices."""
+
+DEEPEST = 24
+"""Levels of a file: ours have eight."""
 
 Plain: TypeAlias = "None | bool | int | float | str | Sequence[Plain] | Mapping[str, Plain]"
 
@@ -20,9 +26,14 @@ def freeze(value: object) -> Plain:
     """A read-only copy: lists become tuples, dicts become read-only mappings.
 
     Raises:
-        TypeError: for anything that is not plain (dates, sets, objects, NaN, infinities).
+        TypeError: for anything that is not plain (dates, sets, objects, NaN, infinities, numbers of
+            more than 64 bits).
     """
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        if not -LARGEST <= value < LARGEST:
+            raise TypeError(f"{show(value)} is too large for 64 bits")
         return value
     if isinstance(value, float):
         if not math.isfinite(value):
@@ -36,6 +47,31 @@ def freeze(value: object) -> Plain:
     if isinstance(value, list | tuple):
         return tuple(freeze(item) for item in value)
     raise TypeError(f"{type(value).__name__} is not a plain value")
+
+
+def held_within_bounds(tree: Any) -> Any:
+    """A file that was read, unchanged: a tree of a size that can be copied and printed.
+
+    Raises:
+        TypeError: for numbers of more than 64 bits, for more levels than any file of ours has, and for
+            one part that stands in two places (a YAML alias), which may grow without end.
+    """
+    seen: set[int] = set()
+    level: list[object] = [tree]
+    for _ in range(DEEPEST):
+        below: list[object] = []
+        for item in level:
+            if isinstance(item, int) and not isinstance(item, bool):
+                freeze(int(item))
+            if isinstance(item, Mapping | list | tuple) and item:
+                if id(item) in seen:
+                    raise TypeError("a part of it stands in two places (an alias)")
+                seen.add(id(item))
+                below += item.values() if isinstance(item, Mapping) else item
+        if not below:
+            return tree
+        level = below
+    raise TypeError(f"it is nested deeper than {DEEPEST} levels")
 
 
 def thaw(value: Plain) -> object:
@@ -68,7 +104,12 @@ def show(value: Plain) -> str:
         return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
     if isinstance(value, tuple | list):
         return f"[{_range(value) or ', '.join(_runs([show(item) for item in value]))}]"
+    if isinstance(value, int) and value.bit_length() > HUGE_BITS:
+        return f"a number of {value.bit_length()} bits"  # Python refuses to spell the longest
     return repr(value)
+
+
+HUGE_BITS = 1000
 
 
 def counted(number: int, noun: str) -> str:

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kavaspec.errors import Exit, KavaError, Problem, fail
-from kavaspec.fit import Held, choose_target, hold, notes, refuse_unknown, see, would_be
+from kavaspec.fit import Held, choose_target, hold, notes, refuse_unknown, see, vetoed, would_be
 from kavaspec.footprint import BYTES, Footprint, footprint, in_bytes
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Here, Lock
 from kavaspec.lock.prove import prove
-from kavaspec.plain import Plain
+from kavaspec.plain import Plain, show
 from kavaspec.project import Project
 from kavaspec.run_folder import (
     Chosen,
@@ -118,6 +118,7 @@ def preflight(
     unknown = prove(lock, target)
     values, found = lock.values(target), ids(lock, target)
     rows = [guard_row(held) for held in hold(lock, target, seen)]
+    rows += [veto_row(problem, values) for problem in vetoed(lock, target, seen)]
     teacher, student, data, places = _find(values, project, report)
     size = _size(lock, values, request)
     chosen = _choose(values, found, target, request, project)
@@ -185,6 +186,22 @@ def guard_row(held: Held) -> Row:
         ok=held.ok,
         message=held.text,
         hint="lock for this machine (kavaspec lock --refresh), or choose another target",
+    )
+
+
+def veto_row(problem: Problem, values: Mapping[str, Plain]) -> Row:
+    """A value that a check refuses here, and that has no guard: its facts were not known when locking."""
+    key = problem.key or "checks"
+    return Row(
+        what=key,
+        lock=show(values.get(key)),
+        here="refused",
+        ok=False,
+        code=problem.code,
+        message=problem.message,
+        hint=f"{problem.hint}, then lock for this machine"
+        if problem.hint
+        else "lock for this machine",
     )
 
 

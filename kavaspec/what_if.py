@@ -19,7 +19,7 @@ from kavaspec.lock.derive import is_experiment_fact
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.stale import compare
-from kavaspec.plain import Plain, freeze, same, show
+from kavaspec.plain import LARGEST, Plain, freeze, same, show
 from kavaspec.resolve import optional_parameters
 from kavaspec.rules import every_version
 from kavaspec.sizes import read_bytes, with_size
@@ -208,6 +208,8 @@ def _read_fact(name: str, literal: str, into: dict[str, Plain], option: str) -> 
     if literal == "none":
         value = None
     wrong = kind.wrong(value)
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        wrong = "expected a number of at most 64 bits"
     if value is None and _is_needed(name):
         wrong = "a rule or check needs it"
     if wrong is not None:
@@ -240,8 +242,14 @@ def literal_value(literal: str) -> Plain:
     import tomli
 
     try:
-        return freeze(tomli.loads(f"v = {literal}")["v"])
-    except (tomli.TOMLDecodeError, TypeError):
+        value = tomli.loads(f"v = {literal}")["v"]
+    except (ValueError, RecursionError):
+        return literal
+    if isinstance(value, int):
+        return value  # also one that is too large: it is refused as the number that it is
+    try:
+        return freeze(value)
+    except TypeError:
         return literal
 
 

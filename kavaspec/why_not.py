@@ -25,6 +25,9 @@ Verdict: TypeAlias = Literal["same", "untyped", "vetoed", "limited", "turned_dow
 `limited`: the limit beside `auto` does; `turned_down`: the rule considered it; `allowed`: it could be
 written; `same`: it is the value."""
 
+LONGEST = 1000
+"""Of a longer text it is enough to say how it begins."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
@@ -92,6 +95,8 @@ def why_not(case: Case, key: str, text: str) -> WhyNot:
             outcome=then,
         )
 
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}..."
     try:
         by_rule = literal_value(text) == AUTO and keys()[key].auto
         value = AUTO if by_rule else typed_literal(key, text)

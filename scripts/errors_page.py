@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ from kavaspec.codes import CODES, GROUPS, Code  # noqa: E402
 from kavaspec.errors import Exit, KavaError, Problem  # noqa: E402
 from kavaspec.facts.model import Fact  # noqa: E402
 from kavaspec.lock.derive import derive, facts_of  # noqa: E402
-from kavaspec.lock.file import parse_lock  # noqa: E402
+from kavaspec.lock.file import lock_text, parse_lock  # noqa: E402
 from kavaspec.lock.versions import NOTHING_RECORDED  # noqa: E402
 from kavaspec.plain import Plain, freeze  # noqa: E402
 from kavaspec.spec.load import parse_spec  # noqa: E402
@@ -656,10 +657,50 @@ def _other_ids() -> None:
         migrate.ids = old
 
 
+def _two_seeds() -> str:
+    """A lock in which git shows two branches, each locked with a `--set train.seed` of its own."""
+    lock = parse_lock(golden(), "kava.lock")
+    ours, theirs = (
+        lock_text(replace(lock, set={"train.seed": seed})).splitlines(keepends=True)
+        for seed in (1, 2)
+    )
+    both = []
+    for mine, other in zip(ours, theirs, strict=True):
+        both += [mine] if mine == other else [f"<<<<<<< HEAD\n{mine}=======\n{other}>>>>>>> two\n"]
+    return "".join(both)
+
+
 def _stopped() -> None:
     from kavaspec.cli.run import stopped_at_once
 
     raise stopped_at_once(Path("runs/demo/5880820d-here"))
+
+
+def _recorded(name: str) -> Path:
+    """A copy of a real run."""
+    run = Path(f"runs/tiny/90c087c5-here-{name}")
+    shutil.copytree(ROOT / "tests/verify/recorded" / name, run)
+    return run
+
+
+def _altered_run() -> Problem:
+    from kavaspec.run_record import read_run
+    from kavaspec.verify import problems, verify
+
+    run = _recorded("steady")
+    digest = run / "digest.jsonl"
+    digest.write_text(digest.read_text(encoding="utf-8").replace("p+3", "p+2", 1), encoding="utf-8")
+    return problems(verify(read_run(run)))[0]
+
+
+def _two_runs() -> Problem:
+    from kavaspec.agreement import compare, parted
+    from kavaspec.run_record import read_run
+
+    a, b = _recorded("steady"), _recorded("flipped")
+    problem = parted(compare(read_run(a), read_run(b)), str(a), str(b))
+    assert problem is not None
+    return problem
 
 
 OTHERS: Mapping[str, Callable[[], Problem]] = {
@@ -729,6 +770,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0607": raised(_unknown_kind),
     "KV0608": _setting({"train.steps": "300"}),
     "KV0609": raised(_other_ids),
+    "KV0610": cli("lock", files={**locked(), "kava.lock": _two_seeds()}),
     "KV0730": data("train.jsonl", "\n"),
     "KV0801": _no_memory("FAILED", "in step 301"),
     "KV0802": _no_memory("DRIFT", "in the rehearsal (512 tokens a row)"),
@@ -742,6 +784,8 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0810": raised(_answer),
     "KV0811": raised(_capped),
     "KV0812": raised(_no_labels),
+    "KV0821": _altered_run,
+    "KV0822": _two_runs,
 }  # fmt: skip
 
 

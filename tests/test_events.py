@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kavaspec.events import (
     KINDS,
+    Deviation,
     Heartbeat,
     Line,
     Metric,
@@ -22,7 +23,13 @@ from kavaspec.events import (
 )
 from tests.tui import made_up
 
-EXAMPLES = {line.event.ev: line for line in made_up.lines()}
+RARE = Line(
+    seq=7,
+    t=3.0,
+    event=Deviation(step=2, key="train.micro_batch", was=8, now=4, because="memory ran out"),
+)
+LINES = (*made_up.lines(), RARE)
+EXAMPLES = {line.event.ev: line for line in LINES}
 FIELDS = sorted(
     {item.name for kind in KINDS.values() for item in fields(kind)} | {"ev", "seq", "t"}
 )
@@ -35,7 +42,7 @@ def spoiled(ev: str, **changes: object) -> str:
 
 def test_every_kind_is_read_as_it_was_written():
     assert EXAMPLES.keys() == KINDS.keys()
-    for line in made_up.lines():
+    for line in LINES:
         assert from_line(to_line(line.event, seq=line.seq, t=line.t)) == line
 
 

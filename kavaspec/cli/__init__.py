@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("init", "facts", "lock", "fix", "check", "why", "diff", "run", "tui", "schema")
+COMMANDS = (
+    "init",
+    "facts",
+    "lock",
+    "fix",
+    "check",
+    "why",
+    "diff",
+    "run",
+    "verify",
+    "tui",
+    "schema",
+)
 """In the order in which one meets them."""
 
 

@@ -96,7 +96,6 @@ def _save(name: str, seen: Observation, spec: Path | None, at: Shell) -> None:
     from kavaspec.facts.file import write_facts
 
     path = (spec.parent if spec else Path()) / "facts" / f"{name}.yaml"
-    path.parent.mkdir(exist_ok=True)
     of = f" --spec {spec.name}" if spec else ""
     write_facts(path, seen.facts, note=f"Observed by `kavaspec facts{of} --save {name}`.")
     at.err.line(f"wrote {path}")

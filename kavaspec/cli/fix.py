@@ -10,7 +10,7 @@ import typer
 from kavaspec.cli.app import shell
 from kavaspec.cli.render import print_json, table
 from kavaspec.errors import Exit, KavaError
-from kavaspec.lock.file import write_lock as replace_file
+from kavaspec.lock.file import write_lock as write_whole
 from kavaspec.spec.fix import Edit, repaired
 from kavaspec.spec.load import read_text
 
@@ -29,7 +29,7 @@ def command(
     found = repaired(text, str(spec))
     if found.edits and not dry_run:
         mark = MARK if spec.read_bytes().startswith(MARK.encode()) else ""
-        replace_file(spec.resolve(), mark + found.text)
+        write_whole(spec, mark + found.text)
     if as_json:
         print_json(
             "kavaspec.fix/1",

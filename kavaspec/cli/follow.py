@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
 from kavaspec.cli.app import Shell
 from kavaspec.cli.pipe import say
-from kavaspec.events import Checkpoint, End, Eval, Event, Log, Rehearsal, Resume, Run, Step, to_line
+from kavaspec.events import (
+    Checkpoint,
+    Deviation,
+    End,
+    Eval,
+    Event,
+    Log,
+    Rehearsal,
+    Resume,
+    Run,
+    Step,
+    to_line,
+)
 from kavaspec.plain import counted
 
 if TYPE_CHECKING:
@@ -175,6 +187,8 @@ def sentence(event: Event) -> str | None:
             return f"checkpoint {event.path} ({size:.1f} MiB in {event.seconds:.2f} s)"
         case Resume():
             return f"resume verified: {event.proof}; going on from step {event.step} ({event.path})"
+        case Deviation():
+            return f"deviation: {event.key} {event.was} -> {event.now} from step {event.step} on: {event.because}"
         case Eval():
             shown = ", ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
             return f"held out after step {event.step}: {shown}"

@@ -75,13 +75,16 @@ def command(
         bool, typer.Option("--schema", help="Also write kava.schema.json beside it, for editors.")
     ] = False,
 ) -> int:
-    """Write a commented kava.toml to start from. Never overwrites it."""
+    """Write a commented kava.toml to start from. Never overwrites it.
+
+    The first line names its schema where that lies beside it: a line that leads nowhere would be
+    an error in every editor.
+    """
     at = shell()
+    beside = path.with_name(SCHEMA)
+    named = f"#:schema ./{SCHEMA}\n\n" if schema or beside.is_file() else ""
     try:
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write((f"#:schema ./{SCHEMA}\n\n" if schema else "") + START)
-        if schema:
-            _write_schema(path.with_name(SCHEMA))
+        _write_new(path, named + START, beside if schema else None)
     except FileExistsError:
         raise fail(
             f"there is already a {path}", Exit.USAGE, code="KV0004", hint="nothing was changed"
@@ -97,8 +100,21 @@ def command(
     return 0
 
 
-def _write_schema(path: Path) -> None:
-    """Generated, so what an older kavaspec wrote is replaced."""
-    from kavaspec.cli.schema import schema_text
+def _write_new(path: Path, text: str, schema: Path | None) -> None:
+    """The spec, and its schema; both or no spec. What an older kavaspec generated is replaced.
 
-    path.write_text(schema_text(), encoding="utf-8", newline="\n")
+    Raises:
+        OSError: FileExistsError when there is a spec already.
+    """
+    file = path.open("x", encoding="utf-8", newline="\n")
+    try:
+        with file:
+            file.write(text)
+        if schema is not None:
+            from kavaspec.cli.schema import schema_text
+            from kavaspec.replace import replace_file
+
+            replace_file(schema, schema_text().encode())
+    except BaseException:  # half a spec would stand in the way of the next `init`
+        path.unlink()
+        raise

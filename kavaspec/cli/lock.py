@@ -125,6 +125,10 @@ def _merged(compiled: Compiled) -> Iterator[str]:
         keys = "1 key" if len(again) == 1 else f"{len(again)} keys"
         names = f": {', '.join(again)}" if again else ""
         yield f"merge resolved: {keys} derived again{names}"
+        for key, value in compiled.before.kept.items():
+            yield f"kept from the merge: --set {shlex.quote(f'{key}={toml(value)}')}"
+        for key in compiled.before.settled:
+            yield f"no longer set: {key}; kava.toml says which of the two sides it is"
 
 
 def _no_longer_set(compiled: Compiled) -> Iterator[str]:

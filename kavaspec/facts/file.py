@@ -29,7 +29,7 @@ from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean, fail
 from kavaspec.facts.model import TRUST, Fact, Facts
 from kavaspec.facts.names import FACTS, FactKind, kind_of
 from kavaspec.facts.observe import with_assumptions
-from kavaspec.plain import Plain, freeze, show, thaw
+from kavaspec.plain import Plain, freeze, held_within_bounds, show, thaw
 
 VERSION = 1
 _TOP = ("facts_version", "note", "facts")
@@ -49,10 +49,12 @@ def write_facts(path: Path, facts: Facts, *, note: str) -> None:
     Raises:
         KavaError: exit 8, when it cannot be written.
     """
+    from kavaspec.replace import replace_file
+
     text = facts_text(facts, note=note, private=private_words())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
+        replace_file(path, text.encode())
     except OSError as error:
         raise fail(
             f"{path} cannot be written: {error.strerror}",
@@ -213,7 +215,10 @@ class _Reader:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
         try:
-            return _yaml().load(text)
+            return held_within_bounds(_yaml().load(text))
+        except TypeError as error:
+            message = f"no fact file holds this: {error}"
+            raise KavaError(self._problem(message, 0, 0, hint=_ANEW)) from error
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             what = str(error.problem or "it is not YAML").splitlines()[0]

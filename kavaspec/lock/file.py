@@ -6,7 +6,6 @@ spec and facts give the same file everywhere, and every YAML reader, 1.1 or 1.2,
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.sense import nonsense, without
-from kavaspec.plain import Plain, freeze
+from kavaspec.plain import Plain, freeze, held_within_bounds
 
 HEADER = "# kava.lock: written by `kavaspec lock`. Change kava.toml and lock again.\n"
 
@@ -40,14 +39,20 @@ def lock_text(lock: Lock) -> str:
     lines.append("facts:\n")
     lines += [_fact_text(name, fact, "", 2) for name, fact in sorted(lock.facts.items())]
     lines.append("experiment:\n")
-    lines += [_block_text(key, block, "", 2) for key, block in sorted(lock.experiment.items())]
+    lines += [
+        _block_text(key, block, "", 2, lock.checks)
+        for key, block in sorted(lock.experiment.items())
+    ]
     lines.append("targets:\n")
     for name, target in sorted(lock.targets.items()):
         lines.append(f"  {_scalar(name)}:\n")
         lines.append("    facts:\n")
         lines += [_fact_text(fact, it, name, 6) for fact, it in sorted(target.facts.items())]
         lines.append("    decisions:\n")
-        lines += [_block_text(key, it, name, 6) for key, it in sorted(target.decisions.items())]
+        lines += [
+            _block_text(key, it, name, 6, lock.checks)
+            for key, it in sorted(target.decisions.items())
+        ]
     return "\n".join(lines)
 
 
@@ -55,18 +60,13 @@ def write_lock(path: Path, text: str) -> None:
     """Replace the file in one step: a reader sees the old lock or the new one, never half of one.
 
     Raises:
-        KavaError: exit 8 when the folder cannot be written; the old lock is untouched.
+        KavaError: exit 8 when it cannot be written; the old lock is untouched.
     """
-    beside = path.with_name(path.name + ".tmp")
+    from kavaspec.replace import replace_file  # what only reads needs none
+
     try:
-        with beside.open("wb") as file:
-            file.write(text.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        if beside.is_file():
-            beside.unlink()
         message = f"cannot write {path}: {error.strerror}"
         raise KavaError(
             Problem(
@@ -75,9 +75,11 @@ def write_lock(path: Path, text: str) -> None:
         ) from None
 
 
-def block_seal(target: str, key: str, block: Block) -> str:
-    """16 hex digits over everything a block says and where it stands. Against slips, not attackers."""
-    content = [
+def block_seal(target: str, key: str, block: Block, checks: int) -> str:
+    """16 hex digits over everything a block says, where it stands, and the version of the checks that
+    judged it (the first goes without saying). Against slips, not attackers.
+    """
+    content: list[object] = [
         target,
         key,
         block.value,
@@ -86,6 +88,8 @@ def block_seal(target: str, key: str, block: Block) -> str:
         list(block.guard),
         block.provisional,
     ]
+    if checks != 1:
+        content.append(checks)
     return digest("kavaspec/seal/1", freeze(content))[:16]
 
 
@@ -112,7 +116,7 @@ def _fact_text(name: str, fact: LockedFact, target: str, indent: int) -> str:
     return f"{' ' * indent}{name}: {_record(record)}\n"
 
 
-def _block_text(key: str, block: Block, target: str, indent: int) -> str:
+def _block_text(key: str, block: Block, target: str, indent: int, checks: int) -> str:
     pad = " " * (indent + 2)
     lines = [
         f"{' ' * indent}{key}:",
@@ -125,7 +129,7 @@ def _block_text(key: str, block: Block, target: str, indent: int) -> str:
         lines.append(f"{pad}guard: {_flow(block.guard)}")
     if block.provisional:
         lines.append(f"{pad}provisional: true")
-    lines.append(f"{pad}seal: {_quoted(block_seal(target, key, block))}")
+    lines.append(f"{pad}seal: {_quoted(block_seal(target, key, block, checks))}")
     return "\n".join(lines) + "\n"
 
 
@@ -248,6 +252,9 @@ def parse_lock(text: str, path: str) -> Lock:
     text = text.replace("\r\n", "\n")  # a checkout on Windows may have changed the line ends
     marker = next(conflict_markers(text), None)
     if marker is not None:
+        from kavaspec.lock.merge import sides  # it imports this file
+
+        sides(text, path)  # raises, with another way out, where the markers do not belong together
         hint = "resolve kava.toml, then run: kavaspec lock"
         message = "this lock has an unresolved merge conflict"
         raise KavaError(_problem(path, message, text, marker[0], width=7, hint=hint, code="KV0602"))
@@ -289,7 +296,9 @@ def _yaml(text: str, path: str) -> Any:
     yaml = YAML(typ="safe", pure=False)
     yaml.version = (1, 2)
     try:
-        return yaml.load(text)
+        return held_within_bounds(yaml.load(text))
+    except TypeError as error:
+        raise _broken(path, f"kavaspec never wrote this: {error}") from None
     except MarkedYAMLError as error:
         mark, opened = error.problem_mark, error.context_mark
         if opened and ("flow" in str(error.context) or "quoted" in str(error.context)):
@@ -395,24 +404,65 @@ READERS: Mapping[int, Reader] = MappingProxyType({1: _version_1})
 written. The locks in `tests/lock/released/` hold this."""
 
 
+LATEST_CHECKS = 64
+"""Versions that are tried to say under which one a lock was sealed."""
+
+
+def _block(item: Any) -> Block:
+    return Block(
+        value=_field(item, "value", object),
+        by=_field(item, "by", str),
+        inputs=_field(item, "inputs", Mapping, {}),
+        guard=_field(item, "guard", tuple, ()),
+        provisional=_field(item, "provisional", bool, False),
+    )
+
+
+def _sealed_under(key: str, item: Any, said: int) -> int | None:
+    """The version of the checks with which the seal of a block fits; None when none does."""
+    try:
+        seal, block = _field(item, "seal", str), _block(item)
+    except _Malformed:
+        return None
+    versions = (said, *range(1, LATEST_CHECKS))
+    return next((it for it in versions if seal == block_seal("", key, block, it)), None)
+
+
 class _Reader:
     """Turns a YAML tree of format 1 into a Lock, collecting every broken block."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text, self.path = text, path
+        self.checks = 1
         self.problems: list[Problem] = []
 
     def lock(self, tree: Any) -> Lock:
         """The intact parts; what is broken is in `problems`."""
         self._check_top(tree)
+        said = self._version_of_checks(tree.get("checks", 1))
+        self.checks = self._sealed_version(tree, said)
         return Lock(
             version=1,
             set=MappingProxyType(dict(self._settings(tree.get("set")))),
             facts=MappingProxyType(dict(self._facts(tree.get("facts"), ""))),
             experiment=MappingProxyType(dict(self._blocks(tree.get("experiment"), ""))),
             targets=MappingProxyType(dict(self._targets(tree.get("targets")))),
-            checks=self._version_of_checks(tree.get("checks", 1)),
+            checks=self.checks,
         )
+
+    def _sealed_version(self, tree: Any, said: int) -> int:
+        """The version that the seals were made under: to say less would turn checks off."""
+        blocks = tree.get("experiment")
+        first = list(blocks.items())[:3] if isinstance(blocks, dict) else []
+        found = (_sealed_under(str(key), item, said) for key, item in first)
+        number = next((it for it in found if it is not None), said)
+        if number != said and "checks" in tree:
+            message = f"checks: {said} was edited by hand: this lock was judged by {number}"
+            self._report(message, self._line("checks", 0), "checks", code="KV0604")
+        elif number != said:
+            message = f"checks: {number} was cut out of this lock"
+            self._report(message, self._line("lock_version", 0), "lock_version", code="KV0604")
+        return number
 
     def _version_of_checks(self, number: object) -> int:
         if isinstance(number, int) and not isinstance(number, bool) and number >= 1:
@@ -473,14 +523,8 @@ class _Reader:
         indent = 6 if target else 2
         for key, item in self._items(tree, "decisions"):
             try:
-                block = Block(
-                    value=_field(item, "value", object),
-                    by=_field(item, "by", str),
-                    inputs=_field(item, "inputs", Mapping, {}),
-                    guard=_field(item, "guard", tuple, ()),
-                    provisional=_field(item, "provisional", bool, False),
-                )
-                seal = block_seal(target, key, block)
+                block = _block(item)
+                seal = block_seal(target, key, block, self.checks)
                 if self._seal_fits(key, item, seal, key, indent, target):
                     yield key, block
             except _Malformed as error:

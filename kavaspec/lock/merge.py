@@ -9,20 +9,25 @@ without looking at a machine twice:
     =======                what they still saw differently is observed again, and with it
     ...                    everything else about that machine, model or data set
     >>>>>>> branch
+
+What `--set` said is a part of each side: a setting that one side has, or both have alike, is kept.
+Where they differ, a person says which it is.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from kavaspec.errors import Exit, KavaError, Problem, Where
+from kavaspec.errors import Exit, KavaError, Problem, Said, Where
 from kavaspec.facts.model import TRUST
 from kavaspec.lock.file import UnknownVersion, conflict_markers, intact_parts, parse_lock
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
-from kavaspec.plain import same
+from kavaspec.plain import Plain, same, toml
+from kavaspec.spec.spec import Spec
 
 Facts = Mapping[str, LockedFact]
 
@@ -39,12 +44,18 @@ class Before:
     """What was wrong with it, when it was neither whole nor in conflict."""
     sides: tuple[Lock, Lock] | None = None
     """Both sides of a merge conflict."""
+    text: str = ""
+    """What git wrote, with both sides in it."""
     disagree: tuple[str, ...] = ()
     """Facts that the two sides saw differently; none of them is recalled."""
+    kept: Mapping[str, Plain] = field(default_factory=dict)
+    """What `--set` said on a side of the merge, and is laid over the merged spec again."""
+    settled: tuple[str, ...] = ()
+    """Keys that the sides set differently, and of which kava.toml says which it is."""
 
 
-def lock_before(path: Path, *, about: Callable[[LockedFact], bool]) -> Before:
-    """Read the lock that is to be replaced. `about` tells whether a fact still describes what the spec names.
+def lock_before(path: Path) -> Before:
+    """Read the lock that is to be replaced; of a conflict both sides, not yet merged.
 
     Raises:
         KavaError: exit 6, for conflict markers that do not belong together, and for the format of a
@@ -59,13 +70,89 @@ def lock_before(path: Path, *, about: Callable[[LockedFact], bool]) -> Before:
     if any(conflict_markers(text)):
         first, second = sides(text, str(path))
         parts = [intact_parts(side, str(path)) or NOTHING for side in (first, second)]
-        return _merged(parts[0], parts[1], about)
+        return Before(sides=(parts[0], parts[1]), text=text)
     try:
         return Before(lock=parse_lock(text, str(path)), whole=True)
     except UnknownVersion:
         raise
     except KavaError as error:
         return Before(lock=intact_parts(text, str(path)), broken=error.problems[0].message)
+
+
+def kept_settings(before: Before, given: Mapping[str, Plain]) -> Mapping[str, Plain]:
+    """The settings of a merge that stand: of one side, or alike on both, and not `given` anew."""
+    if before.sides is None:
+        return MappingProxyType({})
+    ours, theirs = (side.set for side in before.sides)
+    gone = {*given, *_set_apart(before.sides)}
+    both = {**ours, **theirs}
+    return MappingProxyType({key: both[key] for key in sorted(both) if key not in gone})
+
+
+def merged(
+    before: Before,
+    spec: Spec,
+    path: Path,
+    *,
+    kept: Mapping[str, Plain],
+    about: Callable[[LockedFact], bool],
+) -> Before:
+    """With what both sides of a conflict tell together; a lock without a conflict as it is.
+
+    `spec` has the settings that are `kept` laid over it; `about` tells whether a fact still
+    describes what it names.
+
+    Raises:
+        KavaError: exit 6, with every key that the sides set differently and nobody decided.
+    """
+    if before.sides is None:
+        return before
+    apart = [key for key in _set_apart(before.sides) if key not in spec.set]
+    undecided = [key for key in apart if not _says_one(spec, key, before.sides)]
+    if undecided:
+        found = [_undecided(key, before.sides, before.text, str(path)) for key in undecided]
+        raise KavaError(*found)
+    lock, disagree = _merged(*before.sides, about)
+    lock = replace(lock, set=kept)
+    return replace(before, lock=lock, disagree=disagree, kept=kept, settled=tuple(apart))
+
+
+def _set_apart(sides: tuple[Lock, Lock]) -> tuple[str, ...]:
+    """Keys that both sides set, to different values."""
+    ours, theirs = (side.set for side in sides)
+    return tuple(key for key in sorted({*ours} & {*theirs}) if not same(ours[key], theirs[key]))
+
+
+def _says_one(spec: Spec, key: str, sides: tuple[Lock, Lock]) -> bool:
+    """Whether kava.toml says one of the two values. A third may have stood there all the time."""
+    said = [asked for name in spec.targets if (asked := spec.asked(key, name))]
+    return bool(said) and any(
+        all(it.by == "spec" and not it.auto and same(it.value, side.set[key]) for it in said)
+        for side in sides
+    )
+
+
+def _undecided(key: str, sides: tuple[Lock, Lock], text: str, path: str) -> Problem:
+    lines = text.split("\n")
+    numbers = [number for number, line in enumerate(lines, 1) if line.startswith(f"  {key}: {{")]
+    values = [toml(side.set[key]) for side in sides]
+    because = tuple(
+        Said(
+            text=f"{key} = {value}",
+            where=Where(path=path, line=number, column=3, width=len(key), text=lines[number - 1]),
+        )
+        for value, number in zip(values, (numbers[0], numbers[-1]), strict=True)
+    )
+    ways = " or ".join(f"--set {shlex.quote(f'{key}={value}')}" for value in values)
+    return Problem(
+        message=f"the two sides of this merge set {key} differently: {' and '.join(values)}",
+        exit=Exit.BROKEN,
+        code="KV0610",
+        key=key,
+        where=because[0].where,
+        hint=f"lock with {ways}, or write one of them into kava.toml",
+        because=because,
+    )
 
 
 def sides(text: str, path: str) -> tuple[str, str]:
@@ -130,11 +217,17 @@ def _stray(text: str, path: str, line: int) -> Problem:
         exit=Exit.BROKEN,
         code="KV0602",
         where=Where(path=path, line=line, column=1, width=7, text=text.split("\n")[line - 1]),
-        hint="take one side whole, `git checkout --ours kava.lock`, then run: kavaspec lock",
+        hint=(
+            "take one side whole, `git checkout --ours kava.lock`, or remove the file;\n"
+            "then run: kavaspec lock"
+        ),
     )
 
 
-def _merged(ours: Lock, theirs: Lock, about: Callable[[LockedFact], bool]) -> Before:
+def _merged(
+    ours: Lock, theirs: Lock, about: Callable[[LockedFact], bool]
+) -> tuple[Lock, tuple[str, ...]]:
+    """All but the settings, and the names of facts that the sides saw differently."""
     facts, apart = _merged_facts(ours.facts, theirs.facts, about, _subject)
     targets: dict[str, Target] = {}
     disagree = list(apart)
@@ -145,13 +238,13 @@ def _merged(ours: Lock, theirs: Lock, about: Callable[[LockedFact], bool]) -> Be
         targets[name] = Target(facts=own, decisions=_newer(first.decisions, second.decisions))
     lock = Lock(
         version=LOCK_VERSION,
-        set=MappingProxyType({**ours.set, **theirs.set}),
+        set=MappingProxyType({}),
         facts=facts,
         experiment=_newer(ours.experiment, theirs.experiment),
         targets=MappingProxyType(targets),
         checks=max(ours.checks, theirs.checks),
     )
-    return Before(lock=lock, sides=(ours, theirs), disagree=tuple(disagree))
+    return lock, tuple(disagree)
 
 
 _NO_TARGET = Target(facts=MappingProxyType({}), decisions=MappingProxyType({}))

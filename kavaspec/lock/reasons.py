@@ -13,8 +13,10 @@ from kavaspec.errors import Where
 from kavaspec.lock.canon import canon
 from kavaspec.lock.forest import Tree, lay_over, roots
 from kavaspec.lock.model import Block, Lock, LockedFact
+from kavaspec.lock.recover import preset_of
 from kavaspec.lock.stale import Comparison, equal, is_about
 from kavaspec.lock.telling import decided_by_another, follows, moved, who
+from kavaspec.lock.versions import LITERAL, PRESET
 from kavaspec.plain import Plain, show, toml
 from kavaspec.spec.spec import Spec
 
@@ -28,7 +30,7 @@ class Reason:
     """One thing that is not as the lock has it, and what follows from it."""
 
     key: str
-    """A key; for the kind `fact` a fact, for `target` a target."""
+    """A key, or `objective.preset`; for the kind `fact` a fact, for `target` a target."""
     kind: Kind
     targets: tuple[str, ...]
     """Where it is so; empty for everywhere."""
@@ -66,11 +68,12 @@ def reasons(spec: Spec, lock: Lock, found: Comparison) -> tuple[Reason, ...]:
     new = [name for name in derived.targets if name not in lock.targets]
     shared = [name for name in derived.targets if name in lock.targets]
     facts = {name: _fact(spec, name, lock.facts[name]) for name in found.missing_facts}
+    preset = _preset(spec, lock)
     forests = []
     for name in shared or [""]:
         old = {**lock.experiment, **(lock.targets[name].decisions if name else {})}
         now = {**derived.experiment, **(derived.targets[name].decisions if name else {})}
-        nodes = {it.key: it for it in _nodes(spec, name, old, now, facts)}
+        nodes = {it.key: it for it in _nodes(spec, name, old, now, facts, preset)}
         forests.append((name, nodes, roots(nodes)))
     told = [_reason(tree, spec, len(shared)) for tree in lay_over(forests)]
     told += [_target(spec, name, wanted=True) for name in new]
@@ -100,17 +103,45 @@ def _nodes(
     old: Mapping[str, Block],
     new: Mapping[str, Block],
     facts: Mapping[str, _Node],
+    preset: _Node | None,
 ) -> Iterator[_Node]:
-    """Every fact and key that is not as it was, each with the first of its causes as parent."""
+    """Every fact and key that is not as it was, each with the first of its causes as parent.
+
+    The preset is no key: it is there where some key follows from it.
+    """
     differ = [key for key in sorted({*old, *new}) if not equal(old.get(key), new.get(key))]
     causes = {*differ, *facts}
     about = {it.parent for it in facts.values()}
     for fact in facts.values():
         yield fact if fact.parent in differ else replace(fact, parent=None)
+    by_preset = {key for key in differ if preset and _from_preset(spec, key, target, old, new)}
+    if preset and by_preset:
+        yield preset
     for key in differ:
         node = _node(key, old.get(key), new.get(key), causes, applies=_applies(spec, key, target))
         # a key whose own change made facts of another thing cannot also wait for them
-        yield replace(node, parent=None) if key in about and node.parent in facts else node
+        node = replace(node, parent=None) if key in about and node.parent in facts else node
+        yield replace(node, parent=PRESET) if key in by_preset and node.parent is None else node
+
+
+def _preset(spec: Spec, lock: Lock) -> _Node | None:
+    """That kava.toml names another preset than the lock was made with."""
+    was = preset_of(lock)
+    if was == spec.preset:
+        return None
+    says = "changed it" if spec.where(PRESET) else "names none, which is safe"
+    return _of(PRESET, "changed", was, spec.preset, f"kava.toml {says}", None)
+
+
+def _from_preset(
+    spec: Spec, key: str, target: str, old: Mapping[str, Block], new: Mapping[str, Block]
+) -> bool:
+    """Whether a preset said it, or says it now, and no line of the spec came or went."""
+    if key not in old or not _applies(spec, key, target):
+        return False
+    asked = spec.experiment.get(key) or spec.targets[target].asked[key]
+    by = {old[key].by, new[key].by if key in new else asked.by}
+    return any(it.startswith("preset ") for it in by) and not by & {*LITERAL}
 
 
 def _applies(spec: Spec, key: str, target: str) -> bool:
@@ -176,7 +207,7 @@ def _target(spec: Spec, name: str, *, wanted: bool) -> Reason:
 
 def _reason(tree: Tree[_Node], spec: Spec, targets: int) -> Reason:
     node = tree.node
-    everywhere = len(tree.targets) in (0, targets) or node.key in spec.experiment
+    everywhere = len(tree.targets) in (0, targets) or node.key in {*spec.experiment, PRESET}
     named = () if everywhere or node.kind == "fact" else tree.targets
     where = None if node.parent else _where(spec, node, tree.targets)
     below = sorted((_reason(child, spec, targets) for child in tree.below), key=_depth)

@@ -26,11 +26,11 @@ def recover_spec(lock: Lock) -> Spec:
             }
         ),
         set=lock.set,
-        preset=_preset(lock),
+        preset=preset_of(lock),
     )
 
 
-def _preset(lock: Lock) -> str:
+def preset_of(lock: Lock) -> str:
     """The preset that some key has its value from; the one without a word of its own otherwise."""
     said = (block.by for block in lock.experiment.values() if block.by.startswith("preset "))
     return next((by.removeprefix("preset ").rpartition("@")[0] for by in said), "safe")

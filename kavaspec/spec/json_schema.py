@@ -57,9 +57,9 @@ def key_schema(key: Key) -> Schema:
     """What one key may be."""
     base = _base(key)
     options = [base]
+    if base.get("type") == "string" and "enum" not in base:
+        base["not"] = {"const": AUTO}
     if key.auto:
-        if base.get("type") == "string" and "enum" not in base:
-            base["not"] = {"const": AUTO}
         options += [_auto(), _limited(key, base)]
     if optional(key):
         options.append(_unset())

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kavaspec.decision import ANYTHING, AUTO, Allowed
 from kavaspec.errors import Exit, Fix, KavaError, Problem, Where, did_you_mean
 from kavaspec.limits import LIMITS, conflicting, repairs, written
-from kavaspec.plain import Plain, freeze, toml
+from kavaspec.plain import LARGEST, Plain, freeze, show, toml
 from kavaspec.spec.model import SpecModel
 from kavaspec.spec.objectives import OBJECTIVES, Objective
 from kavaspec.spec.schema import Key, choices, describe, group_of, groups, keys
@@ -123,7 +123,7 @@ def parse_setting(text: str) -> tuple[str, Plain]:
         raise KavaError(Problem(message=message, exit=Exit.USAGE, code="KV0006", hint=hint))
     try:
         value = freeze(tomli.loads(f"v = {literal}")["v"])
-    except (tomli.TOMLDecodeError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         value = literal
     return key.strip(), value
 
@@ -153,6 +153,8 @@ def _toml(text: str, path: str) -> Flat:
         return tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise KavaError(_syntax_problem(error, text, path)) from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise KavaError(_endless_number(text, path)) from None
     except RecursionError:
         message = "tables and arrays are nested too deeply"
         where = Where(path=path, line=1, column=1)
@@ -165,6 +167,19 @@ def _toml(text: str, path: str) -> Flat:
                 hint="no key of a spec needs more than one list and one table",
             )
         ) from None
+
+
+def _endless_number(text: str, path: str) -> Problem:
+    found = max(re.finditer(r"[0-9_]+", text), key=lambda match: len(match[0]))
+    line = text.count("\n", 0, found.start()) + 1
+    column = found.start() - text.rfind("\n", 0, found.start())
+    return Problem(
+        message=f"a number of {len(found[0])} digits: whole numbers have at most 64 bits",
+        exit=Exit.USAGE,
+        code="KV0101",
+        where=Where(path=path, line=line, column=column),
+        hint=f"write a number below {LARGEST}",
+    )
 
 
 def _syntax_problem(error: tomli.TOMLDecodeError, text: str, path: str) -> Problem:
@@ -740,6 +755,8 @@ def _wrong_limit(key: Key, name: str, limit: Any) -> _WrongLimit | None:
     if key.field.annotation is not int:
         return _WrongLimit(says=f"is {_spell(limit)}; only a key that is a number has {name}")
     least = 1 if name == "multiple_of" else None
+    if _too_big(limit):
+        return _WrongLimit(says=f"is {_spell(limit)}; expected an integer of at most 64 bits")
     if isinstance(limit, int) and not isinstance(limit, bool) and (least is None or limit >= least):
         return None
     says = f"is {_spell(limit)}; expected an integer" + ("" if least is None else f" >= {least}")
@@ -796,7 +813,7 @@ def _key_of(loc: tuple[int | str, ...]) -> str | None:
 
 def _too_big(value: Any) -> bool:
     """TOML's integers have 64 bits; tomli reads longer ones."""
-    return isinstance(value, int) and not -(2**63) <= value < 2**63
+    return isinstance(value, int) and not -LARGEST <= value < LARGEST
 
 
 def _spell(value: Any) -> str:
@@ -807,7 +824,8 @@ def _spell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
-        return f"the number {value}"
+        text = show(value)
+        return text if text.startswith("a number") else f"the number {text}"
     if isinstance(value, Mapping):
         return "a table"
     if isinstance(value, list | tuple):

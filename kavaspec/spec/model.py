@@ -180,8 +180,10 @@ class Train(Group):
     """CPU threads of one process."""
     reproducibility: Literal["bitwise", "data_exact", "statistical"] = key(AUTO, "numerics")
     """What a second run of this lock on the same kind of device will share with the first."""
-    on_oom: Literal["fail"] = key("fail", "numerics")
-    """What happens when memory runs out during training."""
+    on_oom: Literal["fail", "split"] = key("fail", "numerics")
+    """When memory runs out during training: `fail`, or `split`: the same step, and those after it, in
+    smaller micro-batches, twice at most. The gradient stays the same, the bits do not; it is told.
+    """
 
 
 class Eval(Group):

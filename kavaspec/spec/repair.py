@@ -17,7 +17,7 @@ import tomli
 from pydantic import TypeAdapter, ValidationError
 
 from kavaspec.decision import AUTO
-from kavaspec.plain import freeze, toml
+from kavaspec.plain import freeze, show, toml
 from kavaspec.sizes import read_bytes, read_seconds
 from kavaspec.spec.schema import Key, choices, keys
 
@@ -233,7 +233,7 @@ def _taken(key: Key, text: str) -> bool:
     """Whether a text of TOML is a value that the key takes."""
     try:
         value = tomli.loads(f"v = {text}")["v"]
-    except tomli.TOMLDecodeError:
+    except ValueError:
         return False
     return accepts(key, value) or (value == {"unset": True} and optional(key))
 
@@ -244,7 +244,7 @@ def _repair_of_list(key: Key, items: list[Any]) -> tuple[str | None, str | None]
     if len(items) == 1 and accepts(key, items[0]):
         return "it is one value: remove the brackets", toml(items[0])
     read = [_literal(item) if isinstance(item, str) else item for item in items]
-    for meant in (read, [str(item) for item in items]):
+    for meant in (read, [show(item) for item in items]):
         if None not in meant and accepts(key, meant):
             return f"write {toml(freeze(meant))}", toml(freeze(meant))
     return None, None

@@ -305,7 +305,7 @@ def _value_of(literal: str) -> Any:
     """What a text of TOML says; None when it is no value."""
     try:
         return tomli.loads(f"v = {literal}").get("v")
-    except (tomli.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 

@@ -53,6 +53,7 @@ class Plan:
     checkpoint_every: int
     keep: int
     reproducibility: str
+    on_oom: str
     device_name: str
     threads: int
 
@@ -81,6 +82,7 @@ def plan_of(settings: Settings, here: Here) -> Plan:
         checkpoint_every=settings.whole("checkpoint.every"),
         keep=settings.whole("checkpoint.keep"),
         reproducibility=settings.text("train.reproducibility"),
+        on_oom=settings.text("train.on_oom"),
         device_name=settings.text("train.device"),
         threads=settings.whole("train.threads"),
     )

@@ -42,10 +42,16 @@ def resident_peak_bytes() -> int:
 
 def forget_peak(device: torch.device) -> None:
     """Start measuring anew, where the device can; what nobody refers to is given back first."""
+    give_back(device)
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def give_back(device: torch.device) -> None:
+    """Return to the device what nobody refers to."""
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
     if device.type == "mps":
         gc.collect()
         torch.mps.empty_cache()

@@ -14,10 +14,9 @@ import transformers
 import kavaspec
 from kavaspec.lock.model import Here, Lock
 from kavaspec.plain import Plain, thaw
-from kavaspec_runtime.checkpoint import replace_flushed
+from kavaspec.seals import RECEIPT_VERSION, sealed_receipt
+from kavaspec_runtime.checkpoint import file_digest, replace_flushed
 from kavaspec_runtime.folder import Folder
-
-RECEIPT_VERSION = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +32,7 @@ class Outcome:
 
 
 def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> None:
-    """One JSON file; the last thing a run does."""
+    """One JSON file, sealed; the last thing a run does."""
     receipt = {
         "receipt_version": RECEIPT_VERSION,
         "kx": here.kx,
@@ -50,8 +49,13 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
         "exported": dict(outcome.exported),
         "versions": versions(),
         "facts": thaw(here.facts),
+        "files": {
+            "kava.lock": file_digest(folder.path / "kava.lock"),
+            "digest.jsonl": file_digest(folder.digests),
+        },
     }
-    replace_flushed(folder.receipt, json.dumps(receipt, indent=1, ensure_ascii=False) + "\n")
+    text = sealed_receipt(json.dumps(receipt, indent=1, ensure_ascii=False))
+    replace_flushed(folder.receipt, text)
 
 
 def predicted(lock: Lock, target: str, rehearsed_bytes: int | None) -> int | None:

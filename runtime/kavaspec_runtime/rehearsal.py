@@ -13,8 +13,8 @@ from kavaspec.events import Rehearsal
 from kavaspec_runtime.build import Built, Plan
 from kavaspec_runtime.data import GlobalBatch, Row, pad, totals
 from kavaspec_runtime.device import synchronize
-from kavaspec_runtime.memory import forget_peak, is_out_of_memory, no_memory, peak_bytes
-from kavaspec_runtime.step import Trainer, take_step
+from kavaspec_runtime.memory import forget_peak, no_memory, peak_bytes
+from kavaspec_runtime.step import NoMemoryError, Trainer, take_step
 
 
 def rehearse(built: Built, plan: Plan, device: torch.device) -> Rehearsal:
@@ -85,8 +85,6 @@ def _fits(trainer: Trainer, batch: GlobalBatch) -> bool:
     try:
         take_step(trainer, 0, batch)
         synchronize(trainer.models.device)
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
+    except NoMemoryError:
         return False  # outside of `except` its traceback no longer holds the tensors alive
     return True

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from kavaspec.errors import Exit, KavaError, fail
 from kavaspec.events import (
     Checkpoint,
+    Deviation,
     End,
     Eval,
     Event,
@@ -27,6 +28,7 @@ from kavaspec.events import (
     Step,
 )
 from kavaspec.lock.model import Here, Lock
+from kavaspec.seals import START
 from kavaspec_runtime import checkpoint, digests
 from kavaspec_runtime.build import Built, Plan, build, plan_of
 from kavaspec_runtime.data import GlobalBatch
@@ -34,13 +36,13 @@ from kavaspec_runtime.device import computing, device_of, synchronize, title
 from kavaspec_runtime.evaluate import exact_match, held_out
 from kavaspec_runtime.export import export
 from kavaspec_runtime.folder import Folder, claimed
-from kavaspec_runtime.memory import forget_peak, is_out_of_memory, no_memory, peak_bytes
+from kavaspec_runtime.memory import forget_peak, give_back, no_memory, peak_bytes
 from kavaspec_runtime.optimizer import moments, set_moments, trainable
 from kavaspec_runtime.proof import look_ahead, prove
 from kavaspec_runtime.receipt import Outcome, write_receipt
 from kavaspec_runtime.rehearsal import rehearse
 from kavaspec_runtime.settings import Settings
-from kavaspec_runtime.step import Done, NotFiniteError, Trainer, take_step
+from kavaspec_runtime.step import Done, NoMemoryError, NotFiniteError, Trainer, take_step
 
 METRICS = (
     Metric(name="loss", better="down"),
@@ -53,6 +55,9 @@ METRICS = (
     Metric(name="tokens_per_s", unit="tokens/s", better="up"),
     Metric(name="memory_bytes", unit="bytes", better="down"),
 )
+
+MOST_SPLITS = 2
+"""A lock that is so far from what fits has to be made anew."""
 
 Emit = Callable[[Event], None]
 Stop = Callable[[], str | None]
@@ -98,6 +103,12 @@ class Progress:
     """Non-padding tokens that the student has read."""
     saved_step: int | None
     """Of the newest checkpoint."""
+    micro_batch: int
+    """Rows computed at once: the locked number, or fewer after memory ran out."""
+    splits: int
+    """How often it was made smaller."""
+    seal: str
+    """Of the last line of `digest.jsonl`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,7 +125,14 @@ class Attempt:
 
     def ended(self, stop: Stop) -> End:
         """Do the work; whatever happens, the last event is an `End`."""
-        at = Progress(step=0, tokens=0, saved_step=None)
+        at = Progress(
+            step=0,
+            tokens=0,
+            saved_step=None,
+            micro_batch=self.plan.micro_batch,
+            splits=0,
+            seal=START,
+        )
         try:
             end = self.worked(stop, at)
         except NotFiniteError as error:
@@ -142,7 +160,7 @@ class Attempt:
         rehearsed = self.rehearsed(built) if self.here.rehearse else None
         if found is not None:
             self.resume(built, found, at)
-        digests.cut(self.folder.digests, at.step)
+        at.seal = digests.cut(self.folder.digests, at.step)
         forget_peak(self.device)
         reason = self.train(built, stop, at)
         if reason is not None:
@@ -194,22 +212,49 @@ class Attempt:
 
     def step(self, built: Built, at: Progress) -> None:
         started_s = time.perf_counter()
-        batch = built.feed.global_batch(at.step)
-        try:
-            done = take_step(built.trainer, at.step, batch)
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise no_memory(
-                f"in step {at.step + 1}", self.plan.micro_batch, self.device, Exit.FAILED
-            ) from error
+        done, batch = self.taken(built, at)
         synchronize(self.device)
         seconds = time.perf_counter() - started_s
         at.step += 1
         at.tokens += batch.totals.tokens
-        digests.append(self.folder.digests, digests.line(at.step, done.loss, done.grad_norm))
+        at.seal = digests.append(
+            self.folder.digests, self._digest(built, batch, done, at.step), at.seal
+        )
         if at.step % self.plan.log_every == 0 or at.step == self.plan.last_step:
             self._say_step(done, batch, seconds, at)
+
+    def taken(self, built: Built, at: Progress) -> tuple[Done, GlobalBatch]:
+        """The next step; in smaller pieces from here on, if memory ran out and the lock allows it."""
+        while True:
+            batch = replace(built.feed, micro_batch=at.micro_batch).global_batch(at.step)
+            try:
+                return take_step(built.trainer, at.step, batch), batch
+            except NoMemoryError as error:
+                if not (error.redoable and self.may_split(at)):
+                    raise no_memory(
+                        f"in step {at.step + 1}", at.micro_batch, self.device, Exit.FAILED
+                    ) from error
+            self.split(built, at)  # outside of `except`: its traceback no longer holds the tensors
+
+    def may_split(self, at: Progress) -> bool:
+        return self.plan.on_oom == "split" and at.micro_batch > 1 and at.splits < MOST_SPLITS
+
+    def split(self, built: Built, at: Progress) -> None:
+        """The same global batch in smaller micro-batches: the same gradient, in other bits."""
+        was = at.micro_batch
+        at.micro_batch = next(size for size in range(was // 2, 0, -1) if was % size == 0)
+        at.splits += 1
+        built.trainer.optimizer.zero_grad(set_to_none=True)
+        give_back(self.device)
+        self.emit(
+            Deviation(
+                step=at.step + 1,
+                key="train.micro_batch",
+                was=was,
+                now=at.micro_batch,
+                because='memory ran out, and train.on_oom = "split"',
+            )
+        )
 
     def save(self, built: Built, at: Progress) -> None:
         """A checkpoint of the state after `at.step` steps, unless there is one."""
@@ -237,6 +282,12 @@ class Attempt:
                 seconds=time.monotonic() - started_s,
             )
         )
+
+    def _digest(self, built: Built, batch: GlobalBatch, done: Done, step: int) -> str:
+        weighed = step % digests.WEIGHTS_EVERY == 0 or step == self.plan.last_step
+        weights = _named(built.trainer) if weighed else None
+        batch_bits = digests.batch_digest(batch.micro)
+        return digests.line(step, done.loss, done.grad_norm, batch_bits, weights)
 
     # ---- after training
 

@@ -8,13 +8,15 @@ so that the gradient is that of the whole global batch, whatever `micro_batch` a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from kavaspec_runtime.data import Batch, GlobalBatch
+from kavaspec_runtime.memory import is_out_of_memory
 from kavaspec_runtime.objectives.objective import Models, Objective, Terms
 from kavaspec_runtime.optimizer import Schedule, set_learning_rate
 from kavaspec_runtime.randomness import seed_forward
@@ -49,6 +51,14 @@ class Done:
     metrics: Mapping[str, float]
 
 
+class NoMemoryError(Exception):
+    """Memory ran out during a step. `redoable`: no weight was touched, so it can be done again."""
+
+    def __init__(self, *, redoable: bool) -> None:
+        self.redoable = redoable
+        super().__init__("memory ran out")
+
+
 class NotFiniteError(Exception):
     """A loss or gradient is NaN or infinite. Nothing was updated."""
 
@@ -62,21 +72,36 @@ def take_step(trainer: Trainer, step: int, batch: GlobalBatch) -> Done:
 
     Raises:
         NotFiniteError: before anything is updated.
+        NoMemoryError: when memory runs out; before anything is updated if it is redoable.
     """
     share = trainer.schedule.share(step)
     set_learning_rate(trainer.optimizer, share)
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.models.train()
-    terms = [_forward_backward(trainer, step, micro, batch) for micro in range(len(batch.micro))]
-    losses = [term.loss.item() for term in terms]
+    with _running_out(redoable=True):
+        terms = [
+            _forward_backward(trainer, step, micro, batch) for micro in range(len(batch.micro))
+        ]
+        losses = [term.loss.item() for term in terms]
     _all_finite(losses, batch.micro)
-    grad_norm = _update(trainer, batch)
+    with _running_out(redoable=False):
+        grad_norm = _update(trainer, batch)
     return Done(
         loss=math.fsum(losses),
         grad_norm=grad_norm,
         learning_rate=trainer.optimizer.param_groups[0]["lr"],
         metrics=_sums(terms),
     )
+
+
+@contextmanager
+def _running_out(*, redoable: bool) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise NoMemoryError(redoable=redoable) from error
 
 
 def _forward_backward(trainer: Trainer, step: int, micro: int, batch: GlobalBatch) -> Terms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,9 @@ def refused(
             "(32 = 32 (micro_batch) x 1 x 1 (world))\n"
             "  --> kava.toml:5:37\n"
             "   5 | train.accumulation = { auto = true, min = 2 }\n"
-            "     |                                     ^^^ min = 1\n"),
+            "     |                                     ^^^ min = 1, or train.micro_batch = 16\n"
+            "  because  train.accumulation = { auto = true, min = 2 }  kava.toml:5:7\n"
+            "  because  train.micro_batch = 32                         kava.toml:6:7\n"),
         ),
         (
             "data.max_length = { auto = true, multiple_of = 7 }\n",
@@ -136,9 +139,9 @@ def test_limits_from_the_command_line_are_shown_as_such(
             "multiple of 8 (micro_batch) x 1 (world) = 8\n"
             "  --> kava.toml:8:1\n"
             "   8 | global_batch = 60\n"
-            "     | ^^^^^^^^^^^^ train.global_batch = 56 or 64, or train.micro_batch = 6 or 10\n"
-            "  because  train.global_batch = 60  kava.toml:8:1\n"
-            "  because  train.micro_batch = 8    kava.toml:6:1\n"),
+            "     | ^^^^^^^^^^^^ train.global_batch = 56 or 64, or targets.cpu.train.micro_batch = 6 or 10\n"
+            "  because  train.global_batch = 60            kava.toml:8:1\n"
+            "  because  targets.cpu.train.micro_batch = 8  kava.toml:6:1\n"),
         ),
         (
             "[train]\nmicro_batch = 6\naccumulation = 5\n",
@@ -221,6 +224,46 @@ def test_what_the_command_line_said_is_part_of_the_conflict(
         "  because  train.micro_batch = 8    kava.toml:5:7\n"
         "  train.global_batch = 56 or 64, or train.micro_batch = 6 or 10\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("above", "line", "place", "blamed", "name"),
+    [
+        ("[train]\n", "micro_batch = 5", "32:1", "34:1", "train.micro_batch"),
+        ("[targets.m2max]\n", "train.micro_batch = 5", "50:7", "33:1", "targets.m2max.train.micro_batch"),
+    ],
+    ids=["for-all-targets", "for-one-target"],
+)  # fmt: skip
+def test_a_line_without_which_facts_would_be_unknown_hides_no_conflict(
+    above: str,
+    line: str,
+    place: str,
+    blamed: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    """Without `data.digest`, which is written in this spec, the data would have to be looked at."""
+    shutil.copytree(ROOT / "examples", tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path / "qwen2.5")
+    spec = Path("kava.toml")
+    text = spec.read_text(encoding="utf-8")
+    assert "\ndigest = " in text
+    spec.write_text(text.replace(above, f"{above}{line}\n"), encoding="utf-8")
+    assert main(["lock", "--dry-run"]) == 7
+    told = capsys.readouterr().err.splitlines()
+    message = "global_batch = 32 is not a multiple of 5 (micro_batch) x 1 (world) = 5"
+    number = blamed.partition(":")[0]
+    width = len(f"{name} = 5")
+    assert [it for it in told if not it.startswith("·")] == [
+        f"error[KV0701]: train.accumulation cannot be decided: {message}",
+        f"  --> kava.toml:{blamed}",
+        f"   {number} | global_batch = 32",
+        f"      | ^^^^^^^^^^^^ train.global_batch = 30 or 35, or {name} = 4 or 8",
+        f"  because  {'train.global_batch = 32':<{max(width, 23)}}  kava.toml:{blamed}",
+        f"  because  {f'{name} = 5':<{max(width, 23)}}  kava.toml:{place}",
+    ]
 
 
 def test_every_repair_that_is_offered_works(folder: Path, capsys: pytest.CaptureFixture[str]):

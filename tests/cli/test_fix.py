@@ -144,12 +144,18 @@ def test_json_carries_code_place_and_repair(spec: Path, capsys: pytest.CaptureFi
 
 
 def test_a_file_that_cannot_be_written_is_left_as_it_was(
-    spec: Path, capsys: pytest.CaptureFixture[str]
+    spec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    (spec.parent / "kava.toml.tmp").mkdir()
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
     assert main(["fix"]) == 8
     assert spec.read_text(encoding="utf-8") == SLIPS
-    assert "error[KV0003]: cannot write" in capsys.readouterr().err
+    assert capsys.readouterr().err == (
+        "error[KV0003]: cannot write kava.toml: No space left on device\n  nothing was changed\n"
+    )
+    assert [path.name for path in spec.parent.iterdir()] == ["kava.toml"]
 
 
 def test_a_link_stays_a_link(spec: Path):

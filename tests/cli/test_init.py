@@ -36,6 +36,23 @@ def test_with_its_schema_beside_it_and_named_in_the_first_line(empty: Path):
     assert json.loads(schema_text())["title"] == "kava.toml"
 
 
+def test_a_schema_that_lies_beside_is_named(empty: Path):
+    (empty / "kava.schema.json").write_text("{}", encoding="utf-8")
+    assert main(["init"]) == 0
+    text = (empty / "kava.toml").read_text(encoding="utf-8")
+    assert text == f"#:schema ./kava.schema.json\n\n{START}"
+    assert (empty / "kava.schema.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_a_write_that_fails_leaves_no_spec_in_the_way(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+):
+    (empty / "kava.schema.json").mkdir()
+    assert main(["init", "--schema"]) == 8
+    assert [path.name for path in empty.iterdir()] == ["kava.schema.json"]
+    assert "error[KV0003]: cannot write kava.toml: Is a directory\n" in capsys.readouterr().err
+
+
 def test_a_spec_is_never_written_over(empty: Path, capsys: pytest.CaptureFixture[str]):
     (empty / "kava.toml").write_text("mine", encoding="utf-8")
     assert main(["init", "--schema"]) == 2

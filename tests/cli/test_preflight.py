@@ -13,10 +13,13 @@ import pytest
 
 from kavaspec.cli.run import library_settings
 from kavaspec.errors import Exit, KavaError, Problem
+from kavaspec.lock.derive import derive, facts_of
 from kavaspec.lock.file import lock_text, read_lock
 from kavaspec.lock.model import Lock
+from kavaspec.lock.versions import NOTHING_RECORDED
 from kavaspec.preflight import Request, Verdict, preflight, refusal
 from kavaspec.project import Project
+from kavaspec.spec.load import parse_spec
 from tests.this_machine import fitting
 
 ROOT = Path(__file__).parents[2]
@@ -346,3 +349,29 @@ def test_a_row_says_in_few_words_who_has_the_folder(lock: Lock, tmp_path: Path):
     (begun(tmp_path, lock) / "receipt.json").write_text("{}")
     row = held(lock, tmp_path).failures[0]
     assert (row.what, row.lock, row.here) == ("run folder", "free", "holds a finished run")
+
+
+def test_what_was_unknown_when_locking_is_asked_of_the_machine(lock: Lock, tmp_path: Path):
+    """Without a number of cores nobody could refuse 64 threads, and no guard speaks of them."""
+    known = facts_of(lock.targets["cpu"].facts)
+    del known["fact.cpu.cores"]
+    text = (ROOT / "kava.toml").read_text(encoding="utf-8") + "\n[targets.cpu]\n"
+    many = {"train.threads": 4096, "loader.workers": 0, "scheduler.cpus": 1}
+    derived = derive(
+        parse_spec(text, "kava.toml", set=many),
+        facts_of(lock.facts),
+        {"cpu": known},
+        not_found={},
+        recorded=NOTHING_RECORDED,
+    )
+    assert derived.errors == ()
+    blind = derived.lock
+    assert blind.targets["cpu"].decisions["train.threads"].guard == ()
+    cores = lock.facts_of("cpu")["fact.cpu.cores"].value
+    problem = refused(blind, tmp_path)
+    assert (problem.message, problem.exit, problem.code, problem.hint) == (
+        f"train.threads = 4096 x train.world = 1 needs 4096 cores, but {cores} may be used",
+        Exit.DRIFT,
+        "KV0751",
+        f"train.threads = {cores}, then lock for this machine",
+    )

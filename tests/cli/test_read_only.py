@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -48,6 +49,7 @@ READS: Mapping[str, tuple[str, ...]] = {
         "HEAD:kava.lock kava.lock --markdown",
         "old.lock kava.lock --json",
     ),
+    "verify": ("finished", "finished other --json", "finished parted"),
     "facts": ("", "--json", "--model model --json", "--spec kava.toml"),
     "schema": ("", "--json", "--markdown"),
     "tui": ("--plain", "--once", "--json", "kava.lock --json", "run --once", "run --json"),
@@ -125,6 +127,8 @@ def world(locked: Path, fresh: Lock, monkeypatch: pytest.MonkeyPatch) -> Iterato
         (locked / "model" / name).write_bytes((teacher / name).read_bytes())
     (locked / "run").mkdir()
     made_up.run_folder(locked / "run", made_up.lines(upto=60))
+    for name, run in (("finished", "steady"), ("other", "resumed"), ("parted", "flipped")):
+        shutil.copytree(ROOT / "tests/verify/recorded" / run, locked / name)
     git(locked, "init", "-q")
     git(locked, "add", "--all")
     git(locked, "commit", "-q", "-m", "all")

@@ -103,6 +103,7 @@ HEAVY = {"torch", "transformers", "textual", "numpy"}
         "kavaspec.cli.lock",
         "kavaspec.cli.why",
         "kavaspec.cli.run",
+        "kavaspec.cli.verify",
         "kavaspec.compile",
         "kavaspec.preflight",
     ],

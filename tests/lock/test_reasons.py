@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "examples/qwen2.5/kava.toml").read_text(encoding="utf-8")
 LOCK = read_lock(ROOT / "examples/qwen2.5/kava.lock")
 
+PRESET_LINE = next(line for line in TEXT.splitlines(True) if line.startswith("preset = "))
+
 CHANGES = {
     "train.global_batch": ("global_batch = 32", "global_batch = 64"),
     "train.steps": ("steps = 233", "steps = 466"),
@@ -70,6 +72,68 @@ def test_every_cause_and_every_consequence_is_told(changed: set[str]):
     assert keys == {key for _, key in found.differing}
     facts = {reason.key for reason in every(tree) if reason.kind == "fact"}
     assert facts == set(found.missing_facts)
+
+
+def lines(told: tuple[Reason, ...], depth: int = 0) -> Iterator[str]:
+    for it in told:
+        where = f" {it.where.line}:{it.where.column}" if it.where else ""
+        yield f"{'  ' * depth}{it.key} {it.change}: {it.because}{where}"
+        yield from lines(it.below, depth + 1)
+
+
+def with_preset(line: str, more: str = "") -> tuple[Reason, ...]:
+    text = TEXT.replace(PRESET_LINE, line + "\n")
+    return told(parse_spec(text + more, "kava.toml", set=MappingProxyType({})), LOCK)
+
+
+def test_another_preset_is_one_cause_and_all_that_it_decides_follows():
+    [cause] = with_preset('preset = "safe"')
+    assert (cause.key, cause.kind, cause.old, cause.new) == (
+        "objective.preset",
+        "changed",
+        "seed",
+        "safe",
+    )
+    otherwise = "default@1 decides it now; before preset seed@1"
+    assert [it for it in lines((cause,)) if not it.startswith("    ")] == [
+        "objective.preset seed -> safe: kava.toml changed it 29:1",
+        f"  objective.ce_weight 0.0 -> 1.0: {otherwise}",
+        f"  objective.kv.aggregate concat -> none: {otherwise}",
+        f"  objective.kv.loss mercator -> cosine: {otherwise}",
+        f"  objective.kv.mask none -> attention: {otherwise}",
+        f"  objective.kv.normalise none -> layer_std: {otherwise}",
+        f"  objective.kv.projector.dropout 0.1 -> 0.0: {otherwise}",
+        f"  objective.kv.projector.kind mlp -> low_rank: {otherwise}",
+        f"  objective.kv.projector.side teacher -> student: {otherwise}",
+        f"  objective.kv.tensors [key, value], as before: {otherwise}",
+        f"  objective.kv.value_weight 0.0 -> 1.0: {otherwise}",
+    ]
+    below = {it.key for it in every(cause.below) if it.because.startswith("follows ")}
+    assert below == {
+        "objective.kv.layer_map",
+        "objective.kv.student_dim",
+        "objective.kv.teacher_dim",
+        "objective.kv.projector.in_dim",
+        "objective.kv.projector.hidden_dim",
+        "objective.kv.projector.out_dim",
+    }
+
+
+def test_a_preset_that_is_gone_has_no_place_and_is_named_all_the_same():
+    [cause] = with_preset("")
+    assert cause.where is None
+    assert next(lines((cause,))) == (
+        "objective.preset seed -> safe: kava.toml names none, which is safe"
+    )
+
+
+def test_a_line_that_was_written_with_another_preset_is_a_cause_of_its_own():
+    first, second = with_preset('preset = "safe"\n\nce_weight = 0.5')
+    assert first.key == "objective.preset"
+    assert "objective.ce_weight" not in {it.key for it in every((first,))}
+    assert list(lines((second,))) == [
+        "objective.ce_weight 0.0 -> 0.5: kava.toml decides it now; before preset seed@1 31:1"
+    ]
 
 
 @given(st.sets(st.sampled_from(sorted(CHANGES)), min_size=1, max_size=5))

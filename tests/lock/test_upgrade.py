@@ -237,7 +237,6 @@ def test_a_new_lock_is_judged_by_the_newest_checks_and_says_so(spec: Spec, lock:
     text = lock_text(found)
     assert text.splitlines()[1:5] == ["lock_version: 1", "", f"checks: {NOW + 1}", ""]
     assert parse_lock(text, "kava.lock") == found
-    assert parse_lock(text.replace(f"checks: {NOW + 1}\n\n", ""), "kava.lock").checks == 1
 
 
 def test_upgraded_checks_judge_again(spec: Spec, lock: Lock):
@@ -255,6 +254,29 @@ def test_a_lock_of_checks_that_are_not_here_yet_is_not_judged_anew(spec: Spec, l
         f"the lock was judged by checks@{NOW + 1}, and this kavaspec has checks@{NOW}",
         Exit.BROKEN,
     )
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            ("checks: 2\n", "checks: 1\n"),
+            "checks: 1 was edited by hand: this lock was judged by 2",
+        ),
+        (
+            ("checks: 2\n", "checks: 3\n"),
+            "checks: 3 was edited by hand: this lock was judged by 2",
+        ),
+        (("checks: 2\n\n", ""), "checks: 2 was cut out of this lock"),
+    ],
+)
+def test_nobody_turns_checks_off_by_hand(edit: tuple[str, str], message: str):
+    text = (ROOT / "tests/golden/cpu-avx512bf16.lock").read_text(encoding="utf-8")
+    assert edit[0] in text
+    with pytest.raises(KavaError) as caught:
+        parse_lock(text.replace(*edit), "kava.lock")
+    [problem] = caught.value.problems
+    assert (problem.message, problem.exit, problem.code) == (message, Exit.BROKEN, "KV0604")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "two", "1.5", "true"])

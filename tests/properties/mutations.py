@@ -332,18 +332,20 @@ def seal_again(tree: dict[str, Any]) -> None:
     """Give every block, fact and setting the seal that fits what it says now."""
     for key, item in _items(tree.get("set")):
         _seal(item, lambda item=item, key=key: set_seal(key, freeze(item["value"])))
-    _seal_part(tree, "")
+    said = tree.get("checks", 1)
+    checks = said if isinstance(said, int) and not isinstance(said, bool) else 1
+    _seal_part(tree, "", checks)
     for name, target in _items(tree.get("targets")):
-        _seal_part(target, name)
+        _seal_part(target, name, checks)
 
 
-def _seal_part(part: Any, target: str) -> None:
+def _seal_part(part: Any, target: str, checks: int) -> None:
     if not isinstance(part, dict):
         return
     for name, item in _items(part.get("facts")):
         _seal(item, lambda item=item, name=name: fact_seal(target, name, _fact(item)))
     for key, item in (*_items(part.get("experiment")), *_items(part.get("decisions"))):
-        _seal(item, lambda item=item, key=key: block_seal(target, key, _block(item)))
+        _seal(item, lambda item=item, key=key: block_seal(target, key, _block(item), checks))
 
 
 def _items(table: Any) -> list[tuple[Any, Any]]:

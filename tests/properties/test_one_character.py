@@ -21,6 +21,7 @@ from tests.properties.commands import TRIED
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = (ROOT / "tests/golden/a100-slurm.lock").read_text(encoding="utf-8")
+CHECKS = parse_lock(GOLDEN, "kava.lock").checks
 OTHERS = "0197abzE \"'{}[]:,#\n-.&*!|>%@`~?=<"
 """What is put in the place of a character."""
 STEP = max(1, 400 // effort(40))
@@ -63,7 +64,7 @@ def alone(section: str, text: str) -> str:
     }
     inside |= {section: text}
     return (
-        "lock_version: 1\n\nfacts:\n\n"
+        f"lock_version: 1\n\nchecks: {CHECKS}\n\nfacts:\n\n"
         f"{inside['facts']}\n\nexperiment:\n\n{inside['experiment'] or EXPERIMENT}\n\n"
         f"targets:\n\n  a100:\n\n    facts:\n\n{inside['targets.facts']}\n\n    decisions:\n\n"
         f"{inside['targets.decisions'] or DECISION}\n"

@@ -1,103 +1,107 @@
-"""Real processes, killed without warning, and gone on from."""
+"""Fifty runs that are killed at any moment, and gone on from, are the run that was left alone: bit for bit.
+
+With gradient accumulation, dropout in adapters and projector, LoRA and a learning-rate schedule on.
+"""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import random
+import signal
 import sys
-import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
-from kavaspec.events import from_line
+from kavaspec.events import Event, Line, from_line
+from kavaspec_runtime.checkpoint import newest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from attempt import Harm, attempt
 
 pytestmark = pytest.mark.slow
 
-CHILD = """
-import json, sys
-from pathlib import Path
-from kavaspec.lock.model import Block, Here, Lock, Target
-from kavaspec.plain import freeze
-from kavaspec_runtime.run import run
-from kavaspec_runtime.sink import Sink
-
-told = json.loads(sys.argv[1])
-blocks = {key: Block(value=freeze(value), by="spec") for key, value in told["values"].items()}
-lock = Lock(version=1, set={}, facts={}, experiment=blocks,
-            targets={"here": Target(facts={}, decisions={})})
-places = {name: Path(told[name]) for name in ("run_folder", "teacher", "student", "data")}
-here = Here(target="here", kx="kx1:a", kn="kn1:b", lock_text="", device_index=0,
-            resume=told["resume"], allow_numerics=False, rehearse=False, stop_after=None, judge_at_most=None, facts={}, **places)
-with Sink(here.run_folder / "events.jsonl") as sink:
-    run(lock, here, sink, lambda: None)
-"""
-
+RUNS = 51
+STEPS = 12
 CHANGED = {
-    "train.steps": 40,
-    "checkpoint.every": 3,
-    "train.lora.rank": 2,
-    "train.lora.dropout": 0.2,
-    "objective.kv.projector.kind": "mlp",
-    "objective.kv.projector.dropout": 0.2,
+    "train__steps": STEPS,
+    "train__lora__rank": 2,
+    "train__lora__dropout": 0.2,
+    "objective__kv__projector__kind": "mlp",
+    "objective__kv__projector__dropout": 0.2,
+    "eval__rows": 4,
+    "eval__exact_match_rows": 1,
 }
+SIGNALS = ("SIGKILL", "SIGTERM", "SIGINT")
 
 
-def start(world, folder: str) -> subprocess.Popen:
-    here = world.here
-    told = {
-        "values": world.values | CHANGED,
-        "run_folder": str(world.root / folder),
-        "resume": (world.root / folder / "run.json").exists(),
-        **{name: str(getattr(here, name)) for name in ("teacher", "student", "data")},
+def tried(world, folder: str, harm: Harm | None, **changed) -> int:
+    there = (world.root / folder / "run.json").exists()
+    here = replace(world.here, run_folder=world.root / folder, resume=there)
+    return attempt(world.lock(**CHANGED | changed), here, harm)
+
+
+def said(folder: Path) -> list[Event]:
+    lines = map(from_line, (folder / "events.jsonl").read_text(encoding="utf-8").splitlines())
+    return [line.event for line in lines if isinstance(line, Line)]
+
+
+def everything(folder: Path) -> dict[str, torch.Tensor]:
+    """Student, projector and the whole state of the last checkpoint, optimizer included."""
+    last, _ = newest(folder / "checkpoints")
+    files = [folder / "student/model.safetensors", folder / "projector.safetensors"]
+    return {
+        f"{file.name} {name}": tensor
+        for file in [*files, *sorted(last.path.glob("*.safetensors"))]
+        for name, tensor in load_file(file).items()
     }
-    path = os.pathsep.join(str(Path(entry).resolve()) for entry in sys.path if entry)
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", CHILD, json.dumps(told)],
-        env={**os.environ, "PYTHONPATH": path},
-    )
 
 
-def steps_said(folder: Path) -> int:
-    """Step lines of all attempts so far."""
-    events = folder / "events.jsonl"
-    return events.read_bytes().count(b'"ev":"step"') if events.exists() else 0
+def test_killed_again_and_again(world):
+    assert tried(world, "whole", None) == 0
+    whole, digests = everything(world.root / "whole"), digest(world.root / "whole")
+    assert len(digests) == STEPS
+    dice = random.Random(20261123)
+    ended: Counter[str] = Counter()
+    for number in range(RUNS):
+        folder = f"parts-{number}"
+        # every step saved: most kills meet a checkpoint that is being written
+        every = dice.choice([1, 1, 2, 5])
+        for _ in range(dice.choice([1, 2, 3])):
+            saved, _ = newest(world.root / folder / "checkpoints")
+            harm = Harm(
+                name=SIGNALS[number % 3],
+                events=dice.randint(1, 2 * STEPS),
+                delay_s=dice.uniform(0.0, 0.03),
+            )
+            code = tried(world, folder, harm, checkpoint__every=every)
+            ended[name_of(code)] += 1
+            resumes = [event.step for event in said(world.root / folder) if event.ev == "resume"]
+            if saved is not None and code != -signal.SIGKILL:
+                assert resumes[-1] == saved.step, "nothing is lost beyond the last checkpoint"
+            if code == 0:
+                break
+        else:
+            assert tried(world, folder, None, checkpoint__every=every) == 0
+        proofs = {event.proof for event in said(world.root / folder) if event.ev == "resume"}
+        assert proofs <= {"bitwise"}
+        assert digest(world.root / folder) == digests, folder
+        parts = everything(world.root / folder)
+        assert parts.keys() == whole.keys()
+        assert all(torch.equal(whole[name], parts[name]) for name in whole), folder
+    print(f"{RUNS} runs, {sum(ended.values())} attempts were sent a signal: {dict(ended)}")
+    assert min(ended["SIGKILL"], ended["85"]) > 10, "most signals met a run that was at work"
+    assert set(ended) <= {"SIGKILL", "85", "0"}
 
 
-def killed_after(world, folder: str, more: int, delay_s: float) -> None:
-    """Kill a run `delay_s` after it has said `more` further steps."""
-    path = world.root / folder
-    enough = steps_said(path) + more
-    child = start(world, folder)
-    while child.poll() is None and steps_said(path) < enough:
-        time.sleep(0.002)
-    time.sleep(delay_s)
-    child.kill()
-    child.wait()
+def name_of(code: int) -> str:
+    return signal.Signals(-code).name if code < 0 else str(code)
 
 
-def test_a_run_killed_again_and_again_is_the_run_that_was_left_alone(world):
-    assert start(world, "whole").wait() == 0
-    for more, delay_s in [(1, 0.0), (4, 0.01), (7, 0.003), (5, 0.03)]:
-        killed_after(world, "parts", more, delay_s)
-    assert start(world, "parts").wait() == 0
-    for file in ("projector.safetensors", "student/model.safetensors"):
-        whole, parts = (
-            load_file(world.root / "whole" / file),
-            load_file(world.root / "parts" / file),
-        )
-        assert whole.keys() == parts.keys()
-        assert all(torch.equal(whole[name], parts[name]) for name in whole)
-    digests = [(world.root / name / "digest.jsonl").read_text() for name in ("whole", "parts")]
-    assert digests[0] == digests[1]
-    lines = [
-        from_line(text)
-        for text in (world.root / "parts" / "events.jsonl").read_bytes().splitlines()
-        if text.endswith(b"}")
-    ]
-    proofs = [line.event.proof for line in lines if line.event.ev == "resume"]
-    assert proofs
-    assert set(proofs) == {"bitwise"}
+def digest(folder: Path) -> list[dict[str, object]]:
+    lines = (folder / "digest.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]

@@ -13,8 +13,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.errors import KavaError
+from kavaspec.events import Deviation
 from kavaspec_runtime import rehearsal, run
 from kavaspec_runtime.build import build, plan_of
+from kavaspec_runtime.checkpoint import newest
+from kavaspec_runtime.objectives.kv import KeyValue
 from kavaspec_runtime.rehearsal import longest, undone
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import take_step
@@ -552,20 +555,95 @@ def test_a_run_says_what_it_loads_before_it_loads_it(world):
     assert events[1].message == "loading teacher ./teacher and student ./student"
 
 
-def out_of_memory(monkeypatch, at_step: int) -> None:
-    def hungry(trainer, step, batch):
-        if step == at_step:
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+GONE = "CUDA out of memory. Tried to allocate 2.00 GiB."
+
+
+def out_of_memory(monkeypatch, *, at_step: int, phase: str, fits: int) -> None:
+    """From step `at_step` on (from 0), memory runs out for micro-batches of more than `fits` rows."""
+    now = {"step": 0}
+
+    def noting(trainer, step, batch):
+        now["step"] = step
         return take_step(trainer, step, batch)
 
+    def hungry(rows: int) -> bool:
+        return now["step"] >= at_step and rows > fits and torch.is_grad_enabled()
+
+    def refuse(*_: object) -> None:
+        raise torch.OutOfMemoryError(GONE)
+
+    def terms(self, models, batch, totals):
+        found = real_terms(self, models, batch, totals)
+        if phase == "forward" and hungry(len(batch.rows)):
+            refuse()
+        if phase == "backward" and hungry(len(batch.rows)):
+            found.loss.register_hook(refuse)
+        return found
+
+    def update(self, *args, **kwargs):
+        return refuse() if hungry(fits + 1) else real_update(self, *args, **kwargs)
+
+    real_terms, real_update = KeyValue.terms, torch.optim.AdamW.step
+    monkeypatch.setattr(KeyValue, "terms", terms)
+    if phase == "optimizer":
+        monkeypatch.setattr(torch.optim.AdamW, "step", torch.enable_grad()(update))
     for module in (rehearsal, run):
-        monkeypatch.setattr(module, "take_step", hungry)
+        monkeypatch.setattr(module, "take_step", noting)
         monkeypatch.setattr(module, "peak_bytes", lambda device: 3 * 2**30)
     monkeypatch.setattr("kavaspec_runtime.memory.peak_bytes", lambda device: 3 * 2**30)
 
 
+@pytest.mark.parametrize("phase", ["forward", "backward"])
+def test_a_step_without_memory_is_done_again_in_smaller_pieces(world, monkeypatch, phase):
+    world.run(folder="whole", train__steps=6)
+    out_of_memory(monkeypatch, at_step=2, phase=phase, fits=2)
+    end, events = world.run(folder="split", train__steps=6, train__on_oom="split")
+    assert end.status == "finished"
+    assert of(events, "deviation") == [
+        Deviation(
+            step=3,
+            key="train.micro_batch",
+            was=4,
+            now=2,
+            because='memory ran out, and train.on_oom = "split"',
+        )
+    ]
+    whole, split = (
+        [json.loads(line) for line in (world.root / name / "digest.jsonl").read_text().splitlines()]
+        for name in ("whole", "split")
+    )
+    assert [line["step"] for line in split] == [1, 2, 3, 4, 5, 6]
+    for one, other in zip(whole, split, strict=True):
+        for name in ("loss", "grad_norm"):
+            a, b = float.fromhex(one[name]), float.fromhex(other[name])
+            assert a == b if one["step"] <= 2 else a == pytest.approx(b, rel=1e-5)
+
+
+def test_splitting_ends_where_nothing_is_left_to_split(world, monkeypatch):
+    out_of_memory(monkeypatch, at_step=3, phase="forward", fits=0)
+    events = []
+    with pytest.raises(KavaError) as caught:
+        run.run(world.lock(train__on_oom="split"), world.at("run"), events.append, lambda: None)
+    assert caught.value.exit_code == 1
+    assert str(caught.value).startswith("out of memory in step 4 with train.micro_batch = 1: ")
+    assert [(it.was, it.now) for it in of(events, "deviation")] == [
+        (4, 2),
+        (2, 1),
+    ]
+
+
+@pytest.mark.parametrize("policy", ["fail", "split"])
+def test_without_memory_in_the_update_a_step_is_never_done_twice(world, monkeypatch, policy):
+    """Some weights may have moved already."""
+    out_of_memory(monkeypatch, at_step=3, phase="optimizer", fits=0)
+    with pytest.raises(KavaError) as caught:
+        world.run(train__on_oom=policy, checkpoint__every=2)
+    assert str(caught.value).startswith("out of memory in step 4 with train.micro_batch = 4: ")
+    assert newest(world.root / "run" / "checkpoints")[0].step == 2
+
+
 def test_no_memory_in_the_rehearsal_names_micro_batch_and_bytes(world, monkeypatch):
-    out_of_memory(monkeypatch, at_step=0)
+    out_of_memory(monkeypatch, at_step=0, phase="forward", fits=0)
     with pytest.raises(KavaError) as caught:
         world.run(here={"rehearse": True})
     [problem] = caught.value.problems
@@ -580,7 +658,7 @@ def test_no_memory_in_the_rehearsal_names_micro_batch_and_bytes(world, monkeypat
 
 
 def test_no_memory_in_training_is_a_failed_run(world, monkeypatch):
-    out_of_memory(monkeypatch, at_step=3)
+    out_of_memory(monkeypatch, at_step=3, phase="forward", fits=0)
     with pytest.raises(KavaError) as caught:
         world.run()
     assert caught.value.exit_code == 1

@@ -17,7 +17,7 @@ from kavaspec.cli.init import START
 from kavaspec.cli.schema import schema_text
 from kavaspec.errors import KavaError
 from kavaspec.plain import freeze, toml
-from kavaspec.spec.json_schema import json_schema, markdown
+from kavaspec.spec.json_schema import json_schema, key_schema, markdown
 from kavaspec.spec.load import parse_spec
 from kavaspec.spec.schema import groups, keys
 from tests.spec.test_typos import MUTANTS
@@ -103,6 +103,12 @@ def test_every_key_carries_what_an_editor_shows():
         assert (told["x-tier"], told["x-auto"]) == (key.tier, key.auto)
         assert told.get("x-unit", "") == key.unit
         assert ("default" in told) == (not key.required)
+
+
+def test_auto_is_valid_exactly_where_it_may_be_written():
+    for key in keys().values():
+        valid = Draft202012Validator(key_schema(key)).is_valid("auto")
+        assert valid == key.auto, key.name
 
 
 def test_a_target_has_only_numerics_and_placement():

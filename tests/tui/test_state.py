@@ -110,6 +110,12 @@ def test_everything_that_is_said_is_in_the_log():
         (3, events.Checkpoint(step=1, path="checkpoints/1", bytes=2**20, seconds=0.3)),
         (4, events.Resume(step=1, path="checkpoints/1", proof="bitwise")),
         (4.5, events.Eval(step=1, metrics={"ce": 1.25, "cosine": 0.5})),
+        (
+            4.7,
+            events.Deviation(
+                step=2, key="train.micro_batch", was=8, now=4, because="memory ran out"
+            ),
+        ),
         (5, events.End(status="interrupted", reason="stop was asked for", step=1)),
     )
     assert [(line.level, line.message) for line in state.log] == [
@@ -119,9 +125,13 @@ def test_everything_that_is_said_is_in_the_log():
         ("checkpoint", "checkpoints/1 saved, 1 MiB in 0.3 s"),
         ("info", "resumed after step 1 from checkpoints/1, checked bitwise"),
         ("info", "held out after step 1: ce 1.25, cosine 0.5"),
+        ("warning", "train.micro_batch 8 -> 4 from step 2 on: memory ran out"),
         ("warning", "interrupted after step 1: stop was asked for"),
     ]
-    assert [(alert.rule, alert.message) for alert in state.alerts] == [("error", "disk full")]
+    assert [(alert.rule, alert.message) for alert in state.alerts] == [
+        ("error", "disk full"),
+        ("deviation", "train.micro_batch 8 -> 4 from step 2 on: memory ran out"),
+    ]
 
 
 def test_a_metric_is_shown_as_declared_and_sensibly_if_it_was_not():

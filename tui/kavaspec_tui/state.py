@@ -125,6 +125,8 @@ def reduce(state: State, line: Line) -> State:
         return _eval(state, event, line)
     if isinstance(event, events.Rehearsal):
         return _rehearsal(state, event, line)
+    if isinstance(event, events.Deviation):
+        return _deviation(state, event, line)
     return state  # a heartbeat only says that the process lives
 
 
@@ -244,6 +246,12 @@ def _rehearsal(state: State, event: events.Rehearsal, line: Line) -> State:
         f"peaked at {size(event.peak_bytes)} in {seconds(event.seconds)}"
     )
     return _log(replace(state, rehearsal=event), line, "info", text)
+
+
+def _deviation(state: State, event: events.Deviation, line: Line) -> State:
+    text = f"{event.key} {event.was} -> {event.now} from step {event.step} on: {event.because}"
+    alert = Alert(step=event.step, t=line.t, rule="deviation", message=text)
+    return _log(replace(state, alerts=state.alerts.add(alert)), line, "warning", text)
 
 
 def _end(state: State, event: events.End, line: Line) -> State:
