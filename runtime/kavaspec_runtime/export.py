@@ -14,8 +14,8 @@ from kavaspec_runtime.lora import merge
 from kavaspec_runtime.objectives.objective import Models
 
 
-def export(models: Models, tokenizer: Any, folder: Folder) -> dict[str, str]:
-    """Write `student/` and `projector.safetensors`; SHA-256 of each file by its name.
+def export(models: Models, tokenizer: Any, folder: Folder, card: str) -> dict[str, str]:
+    """Write `student/` with its card, and `projector.safetensors`; SHA-256 of each file by its name.
 
     Adapters are merged first, so the student in memory is a plain model afterwards.
     """
@@ -24,6 +24,7 @@ def export(models: Models, tokenizer: Any, folder: Folder) -> dict[str, str]:
     shutil.rmtree(aside, ignore_errors=True)
     models.student.save_pretrained(aside)
     tokenizer.save_pretrained(aside)
+    (aside / "README.md").write_text(card, encoding="utf-8", newline="\n")
     shutil.rmtree(folder.student, ignore_errors=True)
     aside.rename(folder.student)
     weights = models.projector.state_dict()

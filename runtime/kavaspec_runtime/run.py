@@ -31,6 +31,7 @@ from kavaspec.lock.model import Here, Lock
 from kavaspec.seals import START
 from kavaspec_runtime import checkpoint, digests
 from kavaspec_runtime.build import Built, Plan, build, plan_of
+from kavaspec_runtime.card import card
 from kavaspec_runtime.data import GlobalBatch
 from kavaspec_runtime.device import computing, device_of, synchronize, title
 from kavaspec_runtime.evaluate import exact_match, held_out
@@ -301,7 +302,7 @@ class Attempt:
             return self._end("interrupted", answered, at, {})
         result |= answered
         self.emit(Eval(step=at.step, metrics=result))
-        exported = export(models, built.tokenizer, self.folder)
+        exported = export(models, built.tokenizer, self.folder, self._card(result))
         outcome = Outcome(
             steps=at.step,
             tokens=at.tokens,
@@ -312,6 +313,15 @@ class Attempt:
         )
         write_receipt(self.folder, self.lock, self.here, outcome)
         return self._end("finished", f"all {at.step} steps are done", at, result)
+
+    def _card(self, result: Mapping[str, float]) -> str:
+        return card(
+            self.lock.values(self.here.target),
+            kx=self.here.kx,
+            kn=self.here.kn,
+            target=self.here.target,
+            result=result,
+        )
 
     # ---- what is said
 

@@ -84,6 +84,30 @@ def test_the_exported_student_loads_and_is_what_was_trained(world):
     assert AutoTokenizer.from_pretrained(folder)("so")["input_ids"]
 
 
+def test_the_student_has_a_card_with_its_ids_results_and_the_command(world):
+    end, _ = world.run()
+    text = (world.root / "run" / "student" / "README.md").read_text(encoding="utf-8")
+    lines = text.splitlines()
+    assert lines[:7] == [
+        "---",
+        "library_name: transformers",
+        "tags:",
+        "- distillation",
+        "- kavaspec",
+        "---",
+        "# tiny",
+    ]
+    for line in (
+        "| experiment | kx1:aaaa |",
+        "| teacher | ./teacher |",
+        "| optimizer steps | 6 |",
+        "## Held-out rows (test)",
+        f"| ce | {end.result['ce']:.4f} |",
+        "    kavaspec run kava.lock --target here",
+    ):
+        assert line in lines, line
+
+
 def test_the_receipt_says_what_happened(world):
     end, _ = world.run()
     receipt = json.loads((world.root / "run" / "receipt.json").read_text())
