@@ -24,9 +24,12 @@ from kavaspec.lock.model import Block, LockedFact
 from kavaspec.plain import freeze
 from kavaspec.spec.schema import Key, choices, keys
 
-PIECES = ["", "\n", "\r", '"', "'", "=", "[", "]", "{", "}", ".", "#", ":", "- ", "auto", "-1", "1e999", "nan", "\x00", "\ufeff", "é", "\u2028", "\U0001f600", "true", "null", "~", "[[a]]", "{ auto = true }", "{auto=true,max=1}", "2024-01-01", "12:30:45", '"""', "<<<<<<< HEAD\n", "=======\n", ">>>>>>> other\n", "&a ", "*a", "<<: *a", "!!str ", "!!python/object:os.system ", "---\n", "...\n", "%YAML 1.1\n", "? ", "| ", "> ", "seal: ", "lock_version: 2\n"]  # fmt: skip
+ENDLESS = ["9" * 5000, "0x" + "f" * 5000, "&a [*a]", "[&a [1, 1], &b [*a, *a], &c [*b, *b], [*c, *c]]", "[" * 400 + "]" * 400, f"{{ auto = true, max = {'9' * 30} }}"]  # fmt: skip
+"""Values that are small to write and have no end."""
+
+PIECES = [*ENDLESS, "", "\n", "\r", '"', "'", "=", "[", "]", "{", "}", ".", "#", ":", "- ", "auto", "-1", "1e999", "nan", "\x00", "\ufeff", "é", "\u2028", "\U0001f600", "true", "null", "~", "[[a]]", "{ auto = true }", "{auto=true,max=1}", "2024-01-01", "12:30:45", '"""', "<<<<<<< HEAD\n", "=======\n", ">>>>>>> other\n", "&a ", "*a", "<<: *a", "!!str ", "!!python/object:os.system ", "---\n", "...\n", "%YAML 1.1\n", "? ", "| ", "> ", "seal: ", "lock_version: 2\n"]  # fmt: skip
 NUMBERS = [0, 1, -1, 2, 3, 7, 2**31, 2**63 - 1, 2**63, -(2**63), 10**30, 0.0, -0.0, 0.5, 1e-320, 1e308, -1e308]  # fmt: skip
-TEXTS = ["", " ", "auto", "none", "\n", "\t", "a b", "é", "\U0001f600", "\u202e", "..", "../x", "/", "~", "$HOME", "$NOT_SET/x", "${x", "{question}", "{", "{0}", "{a.b}", "{!r}", "%s", "x" * 5000, "builtin:", "builtin:nothing", "./nowhere", "org/name", "sha256:" + "0" * 64, "cuda", "float16", "kv", "ce", "6x2x32", "0x0x0", "1x1x99999999", "full", "2.13.0", "12", "train[:10]", "train[-1:5]", "-", "--help", "a=b", "slurm", "slower", "\x1b[31m", "\x7f"]  # fmt: skip
+TEXTS = ["", " ", "auto", "none", "\n", "\t", "a b", "é", "\U0001f600", "\u202e", "..", "../x", "/", "~", "$HOME", "$NOT_SET/x", "${x", "{question}", "{", "{0}", "{a.b}", "{!r}", "%s", "x" * 5000, "builtin:", "builtin:nothing", "./nowhere", "org/name", "sha256:" + "0" * 64, "cuda", "float16", "kv", "ce", "6x2x32", "0x0x0", "1x1x99999999", "full", "2.13.0", "12", *ENDLESS, "train[:10]", "train[-1:5]", "-", "--help", "a=b", "slurm", "slower", "\x1b[31m", "\x7f"]  # fmt: skip
 ODD = [None, True, False, [], [[]], [1], [-1], [0, 1, 2], ["a"], [1, "a", None], [""], {}, {"auto": True}, {"auto": False}, {"auto": True, "max": 1}, {"auto": True, "min": "a"}, {"auto": True, "one_of": []}, {"auto": True, "one_of": ["float16"]}, {"auto": True, "multiple_of": 3}, {"unset": True}, {"a": {"b": {"c": 1}}}, {"": 1}]  # fmt: skip
 DATES = [dt.date(2024, 1, 1), dt.datetime(2024, 1, 1, 12, 30, tzinfo=dt.UTC)]
 
