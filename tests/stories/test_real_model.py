@@ -42,7 +42,9 @@ def distil(
         widths[key] = json.loads(why.out)["explanation"]["value"]
     ran = kavaspec(folder, "run", "kava.lock", "--json", KAVA_MODEL_PATH=str(weights()), **more)
     assert ran.code == 0, ran.err
-    return widths, [json.loads(line) for line in ran.out.splitlines()]
+    preflight, *events = (json.loads(line) for line in ran.out.splitlines())
+    assert (preflight["schema"], preflight["ok"]) == ("kavaspec.preflight/1", True)
+    return widths, events
 
 
 def learned(events: list[dict[str, object]]) -> None:
