@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -151,7 +152,8 @@ def test_a_second_ctrl_c_stops_at_once(folder: Path):
     time.sleep(0.4)  # longer than the echo of one press
     interrupt(process)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 85
+    # where the first press has already ended the run, Python itself dies of the second
+    assert process.returncode in (85, -signal.SIGINT)
     assert "Traceback" not in err
 
 
