@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -25,4 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; every mistake becomes a message and an exit code, never a traceback."""
     from kavaspec.cli.app import run_app
 
-    return run_app(list(sys.argv[1:] if argv is None else argv))
+    code = run_app(list(sys.argv[1:] if argv is None else argv))
+    if argv is None:  # this process ends now: a late Ctrl-C has nothing left to stop
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return code
