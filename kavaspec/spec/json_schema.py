@@ -234,8 +234,10 @@ def _with_kind(kind: str) -> Schema:
     for name in sorted(applies):
         if keys()[name].required:
             _require(then, name.split("."))
+    target = then["properties"].setdefault("targets", {}).setdefault("additionalProperties", {})
     for name in sorted(_idle(applies)):
         _forbid(then, name.split("."))
+        _forbid(target, name.split("."))
     preset = {"enum": list(OBJECTIVES[kind].presets)} if OBJECTIVES[kind].presets else False
     objective = then["properties"].setdefault("objective", {}).setdefault("properties", {})
     objective["preset"] = preset

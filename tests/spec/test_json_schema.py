@@ -123,6 +123,8 @@ def test_a_target_has_only_numerics_and_placement():
         ('objective = { kind = "ce" }', True),
         ('objective = { kind = "ce", kv.loss = "mse" }', False),
         ('objective = { kind = "ce", preset = "seed" }', False),
+        ('objective = { kind = "ce" }\nmodel.teacher.revision = "x"', False),
+        ('objective = { kind = "ce" }\ntargets.a.model.teacher.revision = "x"', False),
         ('objective = { preset = "seed" }\nmodel.teacher.source = "t"', True),
         ('objective = { preset = "sed" }\nmodel.teacher.source = "t"', False),
         ("", False),
