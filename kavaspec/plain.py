@@ -32,7 +32,7 @@ def freeze(value: object) -> Plain:
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
-        if not -LARGEST <= value < LARGEST:
+        if too_large(value):
             raise TypeError(f"{show(value)} is too large for 64 bits")
         return value
     if isinstance(value, float):
@@ -47,6 +47,11 @@ def freeze(value: object) -> Plain:
     if isinstance(value, list | tuple):
         return tuple(freeze(item) for item in value)
     raise TypeError(f"{type(value).__name__} is not a plain value")
+
+
+def too_large(value: object) -> bool:
+    """Whether this is a whole number of more than 64 bits."""
+    return isinstance(value, int) and not -LARGEST <= value < LARGEST
 
 
 def held_within_bounds(tree: Any) -> Any:

@@ -108,14 +108,15 @@ def preflight(
             or 3 when the lock does not follow from itself; exit 5 when the experiment is provisional.
     """
     only = request.target or (next(iter(lock.targets)) if len(lock.targets) == 1 else None)
+    unknown = None
     if only is not None:
         refuse_unknown(lock, only)
-        prove(lock, only)  # milliseconds, before looking, which may take seconds
+        unknown = prove(lock, only)  # milliseconds, before looking, which may take seconds
     _refuse_provisional(lock)
     candidates = list(lock.targets) if only is None else [only]
     seen = see(lock, candidates, env=project.env, report=report)
     target = choose_target(lock, only, seen)
-    unknown = prove(lock, target)
+    unknown = prove(lock, target) if unknown is None else unknown
     values, found = lock.values(target), ids(lock, target)
     rows = [guard_row(held) for held in hold(lock, target, seen)]
     rows += [veto_row(problem, values) for problem in vetoed(lock, target, seen)]

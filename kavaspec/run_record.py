@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from kavaspec import seals
 from kavaspec.errors import Exit, fail
 from kavaspec.events import Line, Unreadable, from_line
 from kavaspec.lock.file import read_lock
@@ -107,14 +107,10 @@ def read_checkpoint(path: Path) -> Kept:
 
 def file_digest(path: Path) -> str | None:
     """SHA-256 of a file, or None when there is none that can be read."""
-    digest = sha256()
     try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return seals.file_digest(path)
     except (OSError, ValueError):  # a name that no file can have is none that is there
         return None
-    return digest.hexdigest()
 
 
 # ---- the whole folder --------------------------------------------------------------------------

@@ -17,10 +17,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 START = ""
 """What stands for the seal before the first line."""
+
+_SEALED = re.compile(r'(\{.*),"seal":"([0-9a-f]{16})"\}')
+"""A line of `digest.jsonl`: what is sealed, and its seal."""
 
 # ---- seals -------------------------------------------------------------------------------------
 
@@ -35,10 +39,29 @@ def _seal(line: str, before: str) -> str:
     return sha256(f"{before}\n{line}".encode()).hexdigest()[:16]
 
 
+def seal_of(line: str) -> str:
+    """The seal that a line carries; `START` for one of an older version, which has none."""
+    found = _SEALED.fullmatch(line)
+    return found[2] if found else START
+
+
 def sealed_receipt(text: str) -> str:
     """An indented JSON object with a seal as its last field."""
     body = text.rstrip().removesuffix("}").rstrip()
     return f'{body},\n "seal": "{sha256(body.encode()).hexdigest()}"\n}}\n'
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    digest = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 # ---- digest.jsonl ------------------------------------------------------------------------------
@@ -70,7 +93,6 @@ class Digests:
     """The last line has no end: a kill tore it."""
 
 
-_SEALED = re.compile(r'(\{.*),"seal":"([0-9a-f]{16})"\}')
 _BITS = re.compile(r"-?0x[01]\.[0-9a-f]+p[+-]\d+|nan|-?inf")
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 

@@ -19,11 +19,11 @@ from kavaspec.lock.derive import is_experiment_fact
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.stale import compare
-from kavaspec.plain import LARGEST, Plain, freeze, same, show
+from kavaspec.plain import Plain, same, show, too_large
 from kavaspec.resolve import optional_parameters
 from kavaspec.rules import every_version
 from kavaspec.sizes import read_bytes, with_size
-from kavaspec.spec.load import parse_spec
+from kavaspec.spec.load import literal_value, parse_spec
 from kavaspec.spec.schema import keys
 from kavaspec.spec.spec import Asked, Spec, TargetSpec
 from kavaspec.spec.value import Refused, typed
@@ -208,7 +208,7 @@ def _read_fact(name: str, literal: str, into: dict[str, Plain], option: str) -> 
     if literal == "none":
         value = None
     wrong = kind.wrong(value)
-    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+    if too_large(value):
         wrong = "expected a number of at most 64 bits"
     if value is None and _is_needed(name):
         wrong = "a rule or check needs it"
@@ -235,22 +235,6 @@ def _read_key(name: str, literal: str, into: dict[str, Plain], option: str) -> P
     except Refused as expected:
         return _usage(f"{option} {name}: expected {expected}, got {show(value)}", name)
     return None
-
-
-def literal_value(literal: str) -> Plain:
-    """A value from the command line: TOML, or else a plain word."""
-    import tomli
-
-    try:
-        value = tomli.loads(f"v = {literal}")["v"]
-    except (ValueError, RecursionError):
-        return literal
-    if isinstance(value, int):
-        return value  # also one that is too large: it is refused as the number that it is
-    try:
-        return freeze(value)
-    except TypeError:
-        return literal
 
 
 def _is_needed(fact: str) -> bool:

@@ -15,10 +15,11 @@ from kavaspec.explain import Case, asked_for, rule_of
 from kavaspec.lock.derive import facts_of
 from kavaspec.plain import Plain, freeze, same, show
 from kavaspec.resolve import veto
+from kavaspec.spec.load import literal_value
 from kavaspec.spec.schema import keys
 from kavaspec.spec.value import Refused
 from kavaspec.tipping import decide_again
-from kavaspec.what_if import Outcome, Supposition, literal_value, typed_literal, what_if
+from kavaspec.what_if import Outcome, Supposition, typed_literal, what_if
 
 Verdict: TypeAlias = Literal["same", "untyped", "vetoed", "limited", "turned_down", "allowed"]
 """`untyped`: the schema refuses it; `vetoed`: a check does, or another key cannot be decided then;

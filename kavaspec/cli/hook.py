@@ -22,8 +22,10 @@ def main(paths: Sequence[str]) -> int:
     """The exit code of the first pair that is not as it should be; 0 when all are."""
     from kavaspec.cli import main as kavaspec
 
-    codes = [kavaspec(["check", str(lock)]) for lock in locks_of(paths) if _has_spec(lock)]
-    codes += [_read(lock) for lock in locks_of(paths) if not _has_spec(lock)]
+    locks = locks_of(paths)
+    codes = [kavaspec(["check", str(lock)]) for lock in locks if _has_spec(lock)]
+    # a lock that is kept without its spec, as an example or a result: is it whole?
+    codes += [kavaspec(["diff", str(lock), str(lock)]) for lock in locks if not _has_spec(lock)]
     return next((code for code in codes if code), Exit.OK)
 
 
@@ -43,13 +45,6 @@ def _is_ours(lock: Path) -> bool:
 
 def _has_spec(lock: Path) -> bool:
     return lock.with_suffix(".toml").exists()
-
-
-def _read(lock: Path) -> int:
-    """A lock that is kept without its spec, as an example or a result: is it whole?"""
-    from kavaspec.cli import main as kavaspec
-
-    return kavaspec(["diff", str(lock), str(lock)])
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from kavaspec.decision import ANYTHING, AUTO, Allowed
 from kavaspec.errors import Exit, Fix, KavaError, Problem, Where, did_you_mean
 from kavaspec.limits import LIMITS, conflicting, repairs, written
-from kavaspec.plain import LARGEST, Plain, freeze, show, toml
+from kavaspec.plain import LARGEST, Plain, freeze, show, toml, too_large
 from kavaspec.spec.model import SpecModel
 from kavaspec.spec.objectives import OBJECTIVES, Objective
 from kavaspec.spec.schema import Key, choices, describe, group_of, groups, keys
@@ -121,11 +121,21 @@ def parse_setting(text: str) -> tuple[str, Plain]:
         message = f"--set {text} has no {'key' if equals else 'value'}; expected KEY=VALUE"
         hint = "write for example --set train.steps=10"
         raise KavaError(Problem(message=message, exit=Exit.USAGE, code="KV0006", hint=hint))
+    return key.strip(), literal_value(literal)
+
+
+def literal_value(literal: str) -> Plain:
+    """A value from the command line: TOML, or else a plain word."""
     try:
-        value = freeze(tomli.loads(f"v = {literal}")["v"])
-    except (ValueError, TypeError, RecursionError):
-        value = literal
-    return key.strip(), value
+        value = tomli.loads(f"v = {literal}")["v"]
+    except (ValueError, RecursionError):
+        return literal
+    if isinstance(value, int):
+        return value  # also one that is too large: it is refused as the number that it is
+    try:
+        return freeze(value)
+    except TypeError:
+        return literal
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Plain]:
@@ -568,7 +578,7 @@ class _Reader:
         return checked
 
     def _wrong(self, literal: dict[str, Any], top: Mapping[str, Any]) -> set[str]:
-        wrong = {name for name, value in literal.items() if _too_big(value)}
+        wrong = {name for name, value in literal.items() if too_large(value)}
         for big in sorted(wrong):
             self._wrong_value(keys()[big], top[big])
         try:
@@ -633,7 +643,10 @@ class _Reader:
         by: str = "spec",
     ) -> None:
         """Report what is wrong at a path. `fix` is what should stand there instead."""
-        setting = f"{key}={toml(self.set[key])}" if key is not None and by == "set" else None
+        setting = None
+        if key is not None and by == "set":
+            given = self.set[key]
+            setting = f"{key}={show(given) if too_large(given) else toml(given)}"
         where = None if setting else self._where(at, value=value)
         if fix is not None and where is not None:
             fixes = Fix(where=where, text=fix)
@@ -755,7 +768,7 @@ def _wrong_limit(key: Key, name: str, limit: Any) -> _WrongLimit | None:
     if key.field.annotation is not int:
         return _WrongLimit(says=f"is {_spell(limit)}; only a key that is a number has {name}")
     least = 1 if name == "multiple_of" else None
-    if _too_big(limit):
+    if too_large(limit):
         return _WrongLimit(says=f"is {_spell(limit)}; expected an integer of at most 64 bits")
     if isinstance(limit, int) and not isinstance(limit, bool) and (least is None or limit >= least):
         return None
@@ -809,11 +822,6 @@ def _key_of(loc: tuple[int | str, ...]) -> str | None:
         if name in keys():
             return name
     return None
-
-
-def _too_big(value: Any) -> bool:
-    """TOML's integers have 64 bits; tomli reads longer ones."""
-    return isinstance(value, int) and not -LARGEST <= value < LARGEST
 
 
 def _spell(value: Any) -> str:

@@ -17,7 +17,7 @@ import tomli
 from pydantic import TypeAdapter, ValidationError
 
 from kavaspec.decision import AUTO
-from kavaspec.plain import freeze, show, toml
+from kavaspec.plain import freeze, show, toml, too_large
 from kavaspec.sizes import read_bytes, read_seconds
 from kavaspec.spec.schema import Key, choices, keys
 
@@ -193,7 +193,7 @@ def _repair_of(key: Key, value: Any) -> tuple[str | None, str | None]:
     if isinstance(value, float) and value.is_integer() and accepts(key, int(value)):
         return f"write {int(value)}", str(int(value))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        if too_large(value):
             return "a TOML integer has 64 bits", None
         if value in (0, 1) and accepts(key, bool(value)):
             return f"write {toml(bool(value))}", toml(bool(value))
@@ -206,7 +206,7 @@ def accepts(key: Key, value: Any) -> bool:
     """Whether the schema takes a value for a key; `"auto"` where it may be decided."""
     if value == AUTO and isinstance(value, str):
         return key.auto
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+    if too_large(value):
         return False
     kind: Any = key.field.annotation
     if key.field.metadata:
@@ -315,7 +315,7 @@ def _literal(text: str) -> bool | int | float | None:
         except ValueError:
             continue
         if isinstance(number, int):
-            return number if -(2**63) <= number < 2**63 else None
+            return None if too_large(number) else number
         return number if math.isfinite(number) else None
     return None
 

@@ -8,7 +8,7 @@ from typing import get_args
 from pydantic import ValidationError
 
 from kavaspec.decision import AUTO
-from kavaspec.plain import Plain, freeze, thaw
+from kavaspec.plain import Plain, freeze, thaw, too_large
 from kavaspec.spec.model import SpecModel
 from kavaspec.spec.schema import Key, describe, keys
 
@@ -26,7 +26,7 @@ def typed(key: Key, value: Plain) -> Plain:
     if isinstance(value, Mapping) and dict(value) == {"unset": True}:
         value = None
     kinds = (key.field.annotation, *get_args(key.field.annotation))
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+    if too_large(value):
         raise Refused(f"{describe(key.field)} of at most 64 bits")
     if value is None and type(None) not in kinds:
         raise Refused(describe(key.field, auto=key.auto))
@@ -69,5 +69,4 @@ def misfits(values: Mapping[str, Plain]) -> frozenset[str]:
 
 def _is_no_value(key: Key, value: Plain) -> bool:
     """Whether a lock could not say it although a spec could: `"auto"`, or a number of more than 64 bits."""
-    big = isinstance(value, int) and not -(2**63) <= value < 2**63
-    return big or (key.auto and value == AUTO)
+    return too_large(value) or (key.auto and value == AUTO)

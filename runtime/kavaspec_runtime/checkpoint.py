@@ -19,7 +19,6 @@ import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.seals import file_digest
 
 MANIFEST = "manifest.json"
 STATE = "state.json"
@@ -135,14 +135,6 @@ def checkpoints(folder: Path) -> list[Path]:
 
 def step_of(path: Path) -> int:
     return int(path.name.removeprefix("step-"))
-
-
-def file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def write_flushed(path: Path, text: str) -> None:

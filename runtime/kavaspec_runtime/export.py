@@ -8,7 +8,8 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from kavaspec_runtime.checkpoint import file_digest, flush_folder
+from kavaspec.seals import file_digest
+from kavaspec_runtime.checkpoint import flush_folder
 from kavaspec_runtime.folder import Folder
 from kavaspec_runtime.lora import merge
 from kavaspec_runtime.objectives.objective import Models

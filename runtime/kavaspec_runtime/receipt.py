@@ -14,8 +14,8 @@ import transformers
 import kavaspec
 from kavaspec.lock.model import Here, Lock
 from kavaspec.plain import Plain, thaw
-from kavaspec.seals import RECEIPT_VERSION, sealed_receipt
-from kavaspec_runtime.checkpoint import file_digest, replace_flushed
+from kavaspec.seals import RECEIPT_VERSION, file_digest, sealed_receipt
+from kavaspec_runtime.checkpoint import replace_flushed
 from kavaspec_runtime.folder import Folder
 
 
