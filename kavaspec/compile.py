@@ -6,7 +6,6 @@ load the spec ─▶ recall what the old lock observed ─▶ derive ─▶ obse
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,14 +21,13 @@ from kavaspec.facts.observe import (
     observe_experiment,
     observe_machine,
     torch_child,
-    with_assumptions,
 )
 from kavaspec.facts.probe import Child
-from kavaspec.lock.derive import Derived, derive, facts_of, is_experiment_fact
+from kavaspec.lock.derive import Derived, derive
 from kavaspec.lock.file import lock_text
 from kavaspec.lock.merge import Before, kept_settings, lock_before, merged
 from kavaspec.lock.migrate import prove_same_ids
-from kavaspec.lock.model import LOCK_VERSION, Lock
+from kavaspec.lock.model import LOCK_VERSION
 from kavaspec.lock.stale import is_about
 from kavaspec.lock.versions import (
     CHECKS_KEY,
@@ -42,8 +40,9 @@ from kavaspec.lock.versions import (
     newer,
     recorded,
 )
-from kavaspec.plain import Plain, show, toml
+from kavaspec.plain import Plain
 from kavaspec.project import Project
+from kavaspec.recall import recall
 from kavaspec.rules import every_version
 from kavaspec.rules.paths import CONVENTIONS
 from kavaspec.sources.locate import What
@@ -100,7 +99,8 @@ def compile_lock(
     there = NOTHING_RECORDED
     if before.lock is not None:
         there = recorded(before.lock, moving=frozenset(upgrade))
-    experiment, targets = _recalled(spec, before.lock, project, refresh=refresh, only=only)
+    known = recall(spec, before.lock, spec_path.parent, refresh=refresh, only=only)
+    experiment, targets = known.experiment, known.targets
     derive_now = partial(derive, recorded=there, rules=rules, checks=checks)
     derived = derive_now(spec, experiment, targets, not_found={})
     observed = _observe(spec, derived, experiment, project, only=only, report=report)
@@ -307,104 +307,6 @@ def _tell(before: Before, lock_path: Path, report: Report) -> None:
             f"{lock_path} has format {before.lock.version} and is written in format {LOCK_VERSION}: "
             "both ids were proved to stay the same"
         )
-
-
-def _recalled(
-    spec: Spec, previous: Lock | None, project: Project, *, refresh: bool, only: Sequence[str]
-) -> tuple[Facts, dict[str, Facts]]:
-    """Facts that are known without looking: from fact files, and from the old lock.
-
-    With `only`, the other targets keep what the old lock holds, whatever their files say by now.
-    """
-    experiment: Facts = {}
-    if previous is not None and not refresh:
-        about = {name: fact for name, fact in previous.facts.items() if is_about(spec, fact.of)}
-        experiment = facts_of(about)
-    for path in spec.facts:
-        experiment = {**experiment, **_experiment_file(spec, path, project)}
-    old = previous.targets if previous is not None else {}
-    targets: dict[str, Facts] = {}
-    for name, target in spec.targets.items():
-        left_alone = bool(only) and name not in only
-        if name in old and left_alone:
-            targets[name] = facts_of(old[name].facts)
-        elif target.facts is not None:
-            found = _fact_file(spec, target.facts, project, at=f"targets.{name}.facts")
-            targets[name] = with_assumptions(_only_machine(spec, name, target.facts, found))
-        elif name in old and not refresh and name not in only:
-            targets[name] = facts_of(old[name].facts)
-        else:
-            targets[name] = {}
-    return experiment, targets
-
-
-def _experiment_file(spec: Spec, path: str, project: Project) -> Facts:
-    """Facts about the models and data of this spec.
-
-    Raises:
-        KavaError: exit 8 when it cannot be read; exit 2 with each mistake in it, or when it is
-            about another model or data set than the spec names.
-    """
-    found = {
-        name: fact
-        for name, fact in _fact_file(spec, path, project, at="facts").items()
-        if is_experiment_fact(name)
-    }
-    if not found:
-        message = f"{path} holds no facts about models or data"
-        hint = "facts about a machine belong to a target: [targets.NAME] facts = ..."
-        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
-    strange = [name for name, fact in sorted(found.items()) if not is_about(spec, fact.of)]
-    if strange:
-        about = ((key, value) for key, value in found[strange[0]].of.items())
-        key, seen_for = next(it for it in about if not is_about(spec, dict([it])))
-        message = f"{path}: {strange[0]} was seen for {key} = {toml(seen_for)}, "
-        message += f"and kava.toml says {show(_literal(spec, key))}"
-        hint = "make the file anew where the models and data are: kavaspec facts --spec kava.toml"
-        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
-    return found
-
-
-def _only_machine(spec: Spec, target: str, path: str, facts: Facts) -> Facts:
-    """The facts of a target's file. One about a model would hold for this target alone."""
-    strange = sorted(filter(is_experiment_fact, facts))
-    if strange:
-        message = f"{path}: {strange[0]} is about a model or the data, which all targets share"
-        hint = f"name the file at the top of kava.toml: facts = {toml(path)}"
-        raise KavaError(_at(spec, f"targets.{target}.facts", _of_facts(message, hint)))
-    return facts
-
-
-def _of_facts(message: str, hint: str) -> Problem:
-    return Problem(message=message, exit=Exit.USAGE, code="KV0226", hint=hint)
-
-
-def _fact_file(spec: Spec, path: str, project: Project, *, at: str) -> Facts:
-    from kavaspec.facts.file import read_facts  # only a spec that names a fact file needs it
-
-    file = project.folder / path
-    try:
-        return read_facts(file)
-    except KavaError as error:
-        problems = error.problems
-        if not file.exists():
-            hint = _way_to_facts(spec, path, project, of_a_target=at != "facts")
-            problems = tuple(replace(problem, hint=hint) for problem in problems)
-        raise KavaError(*(_at(spec, at, problem) for problem in problems)) from None
-
-
-def _way_to_facts(spec: Spec, path: str, project: Project, *, of_a_target: bool) -> str:
-    """What to do about a fact file that is not there: the one that was meant, or a new one."""
-    there = [file.relative_to(project.folder) for file in project.folder.glob("facts/*.yaml")]
-    near = did_you_mean(Path(path).stem, sorted(file.stem for file in there))
-    if near is not None and f"facts/{near}.yaml" != path:
-        return f"did you mean facts/{near}.yaml?"
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "NAME"
-    of = "" if of_a_target else f" --spec {spec.path}"
-    where = "on that machine" if of_a_target else "where the models and data are"
-    written = f"facts/{name}.yaml"
-    then = "" if written == path else f", and write facts = {toml(written)}"
-    return f"make it {where}: kavaspec facts{of} --save {name}{then}"
 
 
 def _look(

@@ -69,7 +69,7 @@ def collate(items):
 folder, steps = arguments()
 teacher, student = models(folder, torch.bfloat16, torch.float32)
 pair = Pair(student, projector_for(student, teacher))
-rows = [{"row": row, "length": len(row.ids)} for row in rows_of(folder, steps * GLOBAL_BATCH)]
+rows = [{"row": row, "input_ids": row.ids} for row in rows_of(folder, steps * GLOBAL_BATCH)]
 optimizer = torch.optim.AdamW(
     [
         {"params": student.parameters(), "lr": LEARNING_RATE},

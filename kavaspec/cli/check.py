@@ -16,7 +16,7 @@ from kavaspec.errors import Exit, Problem, Where, fail
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.ids import Ids, ids, short, spell
 from kavaspec.lock.model import Lock
-from kavaspec.lock.stale import Comparison, compare
+from kavaspec.lock.stale import Comparison, Known, compare
 from kavaspec.lock.versions import Newer
 from kavaspec.plain import Plain, toml
 from kavaspec.spec.load import load_spec
@@ -47,12 +47,13 @@ def command(
     locked = read_lock(lock)
     path = _spec_of(lock, spec)
     loaded = load_spec(path, set=locked.set)
-    found = compare(loaded, locked)
+    known = _known(loaded, locked, path.parent)
+    found = compare(loaded, locked, known=known)
     code = Exit.OK if found.fresh else Exit.STALE
-    impossible = explained_again(found, loaded, locked)
+    impossible = explained_again(found, loaded, locked, known)
     if impossible:
         code = impossible[0].exit
-    told = () if found.fresh else _reasons(loaded, locked, found)
+    told = () if found.fresh else _reasons(loaded, locked, found, path.parent)
     fix = lock_command(path, lock, locked.set)
     if as_json or format is Format.JSON:
         print_json(
@@ -76,10 +77,24 @@ def command(
     return int(code)
 
 
-def _reasons(spec: Spec, lock: Lock, found: Comparison) -> tuple[Reason, ...]:
+def _known(spec: Spec, lock: Lock, folder: Path) -> Known | None:
+    """What the fact files say by now, as `lock` would read them; None for the lock's own facts."""
+    if not spec.facts and all(target.facts is None for target in spec.targets.values()):
+        return None
+    from kavaspec.recall import recall  # only a spec that names a fact file needs it
+
+    return recall(spec, lock, folder, absent_files=True)
+
+
+def _reasons(spec: Spec, lock: Lock, found: Comparison, folder: Path) -> tuple[Reason, ...]:
     from kavaspec.lock.reasons import reasons  # a fresh lock needs none
 
-    return reasons(spec, lock, found)
+    if not found.changed_facts:
+        return reasons(spec, lock, found)
+    from kavaspec.recall import fact_places
+
+    places = fact_places(spec, folder, found.changed_facts)
+    return reasons(spec, lock, found, fact_places=places)
 
 
 def _after(found: Comparison) -> Mapping[str, Ids]:
@@ -112,7 +127,9 @@ def _spec_of(lock: Path, spec: Path | None) -> Path:
     return path
 
 
-def explained_again(found: Comparison, spec: Spec, lock: Lock) -> tuple[Problem, ...]:
+def explained_again(
+    found: Comparison, spec: Spec, lock: Lock, known: Known | None = None
+) -> tuple[Problem, ...]:
     """What locking again would meet too, with the lines of the spec that conflict."""
     if not found.impossible:
         return ()
@@ -122,7 +139,7 @@ def explained_again(found: Comparison, spec: Spec, lock: Lock) -> tuple[Problem,
     return explained(
         found.impossible,
         spec,
-        lambda candidate: compare(candidate, lock).derived.problems,
+        lambda candidate: compare(candidate, lock, known=known).derived.problems,
         fixed=about,
     )
 

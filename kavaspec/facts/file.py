@@ -83,6 +83,15 @@ def read_facts(path: Path) -> Facts:
     """The facts of a file, with what kavaspec assumes where the file says nothing.
 
     Raises:
+        KavaError: as `stated_facts`.
+    """
+    return with_assumptions(stated_facts(path))
+
+
+def stated_facts(path: Path) -> Facts:
+    """The facts that a file states.
+
+    Raises:
         KavaError: exit 8 when it cannot be read; exit 2 with every mistake in it, each with its line.
     """
     try:
@@ -115,7 +124,7 @@ def read_facts(path: Path) -> Facts:
             code="KV0201",
             hint="save it as UTF-8",
         ) from error
-    return with_assumptions(_Reader(path, text).facts())
+    return _Reader(path, text).facts()
 
 
 def size_bytes(text: str) -> int | None:

@@ -179,10 +179,10 @@ def _block(decision: Decision) -> Block:
     )
 
 
+def locked_fact(fact: Fact) -> LockedFact:
+    """A fact as a lock keeps it: without its evidence."""
+    return LockedFact(value=freeze(fact.value), how=fact.how, probe=fact.probe, of=fact.of)
+
+
 def _locked(facts: Facts) -> Mapping[str, LockedFact]:
-    return MappingProxyType(
-        {
-            name: LockedFact(value=freeze(fact.value), how=fact.how, probe=fact.probe, of=fact.of)
-            for name, fact in sorted(facts.items())
-        }
-    )
+    return MappingProxyType({name: locked_fact(fact) for name, fact in sorted(facts.items())})

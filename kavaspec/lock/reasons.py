@@ -10,19 +10,26 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from kavaspec.errors import Where
+from kavaspec.facts.names import kind_of
 from kavaspec.lock.canon import canon
+from kavaspec.lock.derive import is_experiment_fact
 from kavaspec.lock.forest import Tree, lay_over, roots
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.recover import preset_of
-from kavaspec.lock.stale import Comparison, equal, is_about
+from kavaspec.lock.stale import Comparison, FactChange, equal, is_about
 from kavaspec.lock.telling import decided_by_another, follows, moved, who
 from kavaspec.lock.versions import LITERAL, PRESET
-from kavaspec.plain import Plain, show, toml
+from kavaspec.plain import Plain, same, show, toml
+from kavaspec.sizes import with_size
 from kavaspec.spec.spec import Spec
 
 Kind: TypeAlias = Literal[
     "changed", "added", "removed", "decided otherwise", "waits", "fact", "target"
 ]
+
+
+FactPlaces: TypeAlias = Mapping[tuple[str, str], Where]
+"""Where fact files say what they say, by target (empty for the experiment) and fact."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,30 +59,43 @@ class Reason:
             case "waits":
                 return "not known yet"
             case "decided otherwise":
-                return f"{show(self.new)}, as before"
+                return f"{self._spelled(self.new)}, as before"
             case "added":
-                return f"missing -> {show(self.new)}"
+                return f"missing -> {self._spelled(self.new)}"
             case "removed":
-                return f"{show(self.old)} -> gone"
+                return f"{self._spelled(self.old)} -> gone"
             case _:
-                return f"{show(self.old)} -> {show(self.new)}"
+                return f"{self._spelled(self.old)} -> {self._spelled(self.new)}"
+
+    def _spelled(self, value: Plain) -> str:
+        kind = kind_of(self.key)
+        return show(value) if kind is None else with_size(value, kind.unit)
 
 
-def reasons(spec: Spec, lock: Lock, found: Comparison) -> tuple[Reason, ...]:
-    """Causes, each with its consequences below it; every difference is in there once. Pure."""
+def reasons(
+    spec: Spec, lock: Lock, found: Comparison, *, fact_places: FactPlaces | None = None
+) -> tuple[Reason, ...]:
+    """Causes, each with its consequences below it; every difference is in there once. Pure.
+
+    `fact_places` tells where a fact file says a fact, by target (empty for the experiment) and name.
+    """
+    places = fact_places or {}
     derived = found.derived.lock
     gone = [name for name in lock.targets if name not in derived.targets]
     new = [name for name in derived.targets if name not in lock.targets]
     shared = [name for name in derived.targets if name in lock.targets]
-    facts = {name: _fact(spec, name, lock.facts[name]) for name in found.missing_facts}
+    anew = {name: _fact(spec, name, lock.facts[name]) for name in found.missing_facts}
+    anew |= {it.name: _changed(it) for it in found.changed_facts if not it.target}
     preset = _preset(spec, lock)
     forests = []
     for name in shared or [""]:
+        own = {it.name: _changed(it) for it in found.changed_facts if name and it.target == name}
+        facts = {**anew, **own}
         old = {**lock.experiment, **(lock.targets[name].decisions if name else {})}
         now = {**derived.experiment, **(derived.targets[name].decisions if name else {})}
         nodes = {it.key: it for it in _nodes(spec, name, old, now, facts, preset)}
         forests.append((name, nodes, roots(nodes)))
-    told = [_reason(tree, spec, len(shared)) for tree in lay_over(forests)]
+    told = [_reason(tree, spec, len(shared), places) for tree in lay_over(forests)]
     told += [_target(spec, name, wanted=True) for name in new]
     told += [_target(spec, name, wanted=False) for name in gone]
     return tuple(sorted(told, key=_place))
@@ -191,6 +211,23 @@ def _fact(spec: Spec, name: str, fact: LockedFact) -> _Node:
     return _of(name, "fact", fact.value, None, because, key)
 
 
+def _changed(it: FactChange) -> _Node:
+    """A fact of which a fact file says something else by now."""
+    old, new = it.old, it.new
+    if old is not None and new is None:
+        return _of(it.name, "removed", old.value, None, "the fact file has it no more", None)
+    if old is None and new is not None:
+        return _of(it.name, "added", None, new.value, "the fact file has it now", None)
+    if old is None or new is None:
+        raise ValueError(f"{it.name} is neither in the lock nor in a fact file")
+    if not same(old.value, new.value):
+        return _of(it.name, "changed", old.value, new.value, "the fact file says so", None)
+    because = f"the fact file has it {new.how} by {new.probe}; before {old.how} by {old.probe}"
+    if (old.how, old.probe) == (new.how, new.probe):
+        because = "the fact file has it about something else"
+    return _of(it.name, "decided otherwise", old.value, new.value, because, None)
+
+
 def _target(spec: Spec, name: str, *, wanted: bool) -> Reason:
     because = "kava.toml has a new target" if wanted else "kava.toml has no such target"
     return Reason(
@@ -205,12 +242,13 @@ def _target(spec: Spec, name: str, *, wanted: bool) -> Reason:
     )
 
 
-def _reason(tree: Tree[_Node], spec: Spec, targets: int) -> Reason:
+def _reason(tree: Tree[_Node], spec: Spec, targets: int, places: FactPlaces) -> Reason:
     node = tree.node
-    everywhere = len(tree.targets) in (0, targets) or node.key in {*spec.experiment, PRESET}
-    named = () if everywhere or node.kind == "fact" else tree.targets
-    where = None if node.parent else _where(spec, node, tree.targets)
-    below = sorted((_reason(child, spec, targets) for child in tree.below), key=_depth)
+    about_all = node.key in {*spec.experiment, PRESET} or is_experiment_fact(node.key)
+    everywhere = about_all or len(tree.targets) in (0, targets)
+    named = () if everywhere else tree.targets
+    where = None if node.parent else _where(spec, node, tree.targets, places)
+    below = sorted((_reason(child, spec, targets, places) for child in tree.below), key=_depth)
     return Reason(
         key=node.key,
         kind=node.kind,
@@ -223,13 +261,16 @@ def _reason(tree: Tree[_Node], spec: Spec, targets: int) -> Reason:
     )
 
 
-def _where(spec: Spec, node: _Node, targets: tuple[str, ...]) -> Where | None:
-    """The place of a cause: only what kava.toml says can be pointed at."""
+def _where(spec: Spec, node: _Node, targets: tuple[str, ...], places: FactPlaces) -> Where | None:
+    """The place of a cause: only what kava.toml or a fact file says can be pointed at."""
+    if node.key.startswith("fact."):
+        target = "" if is_experiment_fact(node.key) or not targets else targets[0]
+        return places.get((target, node.key))
     return spec.where(node.key, targets[0] if targets else None)
 
 
 def _depth(reason: Reason) -> tuple[bool, str]:
-    return reason.kind != "fact", reason.key
+    return not reason.key.startswith("fact."), reason.key
 
 
 def _place(reason: Reason) -> tuple[int, int, str]:

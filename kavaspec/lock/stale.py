@@ -9,11 +9,30 @@ from kavaspec.checks.check import Check
 from kavaspec.decision import Rule
 from kavaspec.errors import Problem
 from kavaspec.facts.model import Facts
-from kavaspec.lock.derive import Derived, derive, facts_of
+from kavaspec.lock.derive import Derived, derive, facts_of, locked_fact
 from kavaspec.lock.model import Block, Lock, LockedFact
 from kavaspec.lock.versions import Newer, recorded
 from kavaspec.plain import Plain, same
 from kavaspec.spec.spec import Spec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Known:
+    """The facts to derive from, by name: those of the experiment, and those of each target."""
+
+    experiment: Facts
+    targets: Mapping[str, Facts]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FactChange:
+    """A fact that is not as the lock recorded it; None where there is none."""
+
+    target: str
+    """Empty for a fact about models or data."""
+    name: str
+    old: LockedFact | None
+    new: LockedFact | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +45,8 @@ class Comparison:
     and what is a consequence of what, is told by `kavaspec.lock.reasons`."""
     missing_facts: tuple[str, ...]
     """Facts that the spec now needs and the lock does not hold: `lock` would observe them."""
+    changed_facts: tuple[FactChange, ...] = ()
+    """Facts of which a fact file says something else by now."""
 
     @property
     def impossible(self) -> tuple[Problem, ...]:
@@ -39,32 +60,33 @@ class Comparison:
 
     @property
     def fresh(self) -> bool:
-        return not self.differing and not self.missing_facts and not self.derived.errors
+        same_facts = not self.missing_facts and not self.changed_facts
+        return not self.differing and same_facts and not self.derived.errors
 
 
 def compare(
     spec: Spec,
     lock: Lock,
     *,
+    known: Known | None = None,
     rules: Sequence[Rule] | None = None,
     checks: Sequence[Check] | None = None,
 ) -> Comparison:
-    """Derive every value again from the spec and the lock's own facts. Pure.
+    """Derive every value again, from the spec and the lock's own facts. Pure.
+
+    `known` holds other facts than the lock's own, where fact files say what they are by now.
 
     Raises:
         KavaError: exit 6, when a rule, default or preset that decided is not in this kavaspec.
     """
-    experiment, missing = _still_about(spec, lock.facts)
-    targets = {
-        name: facts_of(lock.targets[name].facts) if name in lock.targets else {}
-        for name in spec.targets
-    }
-    not_found = dict.fromkeys(missing, "the lock holds it for another model or data set")
+    held = recorded_facts(spec, lock)
+    known = known or held
+    missing = tuple(sorted({*lock.facts} - {*held.experiment} - {*known.experiment}))
     derived = derive(
         spec,
-        experiment,
-        targets,
-        not_found=not_found,
+        known.experiment,
+        known.targets,
+        not_found=dict.fromkeys(missing, "the lock holds it for another model or data set"),
         recorded=recorded(lock),
         rules=rules,
         checks=checks,
@@ -73,13 +95,37 @@ def compare(
         derived=derived,
         differing=tuple(_differing(lock, derived.lock)),
         missing_facts=missing,
+        changed_facts=() if known is held else tuple(_changed(held, known, derived)),
     )
 
 
-def _still_about(spec: Spec, facts: Mapping[str, LockedFact]) -> tuple[Facts, tuple[str, ...]]:
-    """The facts that are about what the spec names, and the names of those that no longer are."""
-    keep = {name: fact for name, fact in facts.items() if is_about(spec, fact.of)}
-    return facts_of(keep), tuple(sorted(set(facts) - set(keep)))
+def recorded_facts(spec: Spec, lock: Lock) -> Known:
+    """The facts of a lock: those that are about what the spec names, and those of its targets."""
+    about = {name: fact for name, fact in lock.facts.items() if is_about(spec, fact.of)}
+    targets = {
+        name: facts_of(lock.targets[name].facts) if name in lock.targets else {}
+        for name in spec.targets
+    }
+    return Known(experiment=facts_of(about), targets=targets)
+
+
+def _changed(held: Known, known: Known, derived: Derived) -> Iterator[FactChange]:
+    """What a lock made now would record otherwise; a fact that nothing asks for is in no lock."""
+    sections = [("", held.experiment, known.experiment, derived.lock.facts)]
+    for name, target in derived.lock.targets.items():
+        sections.append((name, held.targets[name], known.targets[name], target.facts))
+    for target_name, was, now, wanted in sections:
+        gone = (set(was) - set(now)) & derived.wanted[target_name]
+        for name in sorted({*wanted, *gone}):
+            old, new = (locked_fact(it[name]) if name in it else None for it in (was, now))
+            if not _alike(old, new):
+                yield FactChange(target=target_name, name=name, old=old, new=new)
+
+
+def _alike(a: LockedFact | None, b: LockedFact | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return (a.how, a.probe) == (b.how, b.probe) and same(a.value, b.value) and same(a.of, b.of)
 
 
 def is_about(spec: Spec, of: Mapping[str, Plain]) -> bool:

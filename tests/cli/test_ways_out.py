@@ -65,7 +65,7 @@ def test_a_fact_file_that_is_not_there(
     assert said(capsys, "lock", "--dry-run") == (
         8,
         (
-            f"error[KV0201]: FOLDER/{named} does not exist\n"
+            f"error[KV0201]: {named} does not exist\n"
             f"  --> kava.toml:{number}:1\n"
             f'   {number} | facts = "{named}"\n'
             f"   {' ' * len(str(number))} | ^^^^^ make it on that machine: {way}{more}\n"
@@ -93,7 +93,7 @@ def test_facts_about_models_that_are_not_there(folder: Path, capsys: pytest.Capt
     assert said(capsys, "lock", "--dry-run") == (
         8,
         (
-            "error[KV0201]: FOLDER/models.yaml does not exist\n"
+            "error[KV0201]: models.yaml does not exist\n"
             "  --> kava.toml:4:1\n"
             '   4 | facts = "models.yaml"\n'
             "     | ^^^^^ make it where the models and data are: kavaspec facts --spec kava.toml "

@@ -1,0 +1,178 @@
+"""What is known without looking: what the fact files of a spec say, and what its lock recorded.
+
+`lock` begins here and observes the rest; `check` begins here and has to find the lock again. A fact
+file is input, as kava.toml is: who edits it has changed the spec.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
+from kavaspec.facts.model import UNMEASURED, Facts
+from kavaspec.lock.derive import facts_of, is_experiment_fact
+from kavaspec.lock.model import Lock
+from kavaspec.lock.stale import FactChange, Known, is_about
+from kavaspec.plain import Plain, show, toml
+from kavaspec.spec.spec import Spec
+
+if TYPE_CHECKING:
+    from kavaspec.lock.reasons import FactPlaces
+
+
+def recall(
+    spec: Spec,
+    lock: Lock | None,
+    folder: Path,
+    *,
+    refresh: bool = False,
+    only: Sequence[str] = (),
+    absent_files: bool = False,
+) -> Known:
+    """What is known about the models, the data and every target of a spec that lies in `folder`.
+
+    With `refresh` nothing is taken from the lock. With `only`, the other targets keep what the lock
+    holds, whatever their files say by now. With `absent_files`, a fact file that is not there is no
+    mistake: what the lock recorded from it stands.
+
+    Raises:
+        KavaError: exit 8 for a fact file that cannot be read; exit 2 with each mistake in it, or when
+            it is about another model or data set than the spec names.
+    """
+    experiment: Facts = {}
+    if lock is not None and not refresh:
+        experiment = facts_of(
+            {n: fact for n, fact in lock.facts.items() if is_about(spec, fact.of)}
+        )
+    measured = {name: fact for name, fact in experiment.items() if fact.how not in UNMEASURED}
+    for path in spec.facts:
+        if not (absent_files and not (folder / path).exists()):
+            said = _about_experiment(spec, path, folder)
+            weak = {name for name, fact in said.items() if fact.how in UNMEASURED}
+            experiment = {**experiment, **said, **{n: measured[n] for n in weak & set(measured)}}
+    old = lock.targets if lock is not None else {}
+    targets: dict[str, Facts] = {}
+    for name, target in spec.targets.items():
+        held = facts_of(old[name].facts) if name in old else {}
+        left_alone = name in old and bool(only) and name not in only
+        there = target.facts is not None and not (
+            absent_files and not (folder / target.facts).exists()
+        )
+        if left_alone:
+            targets[name] = held
+        elif target.facts is not None and there:
+            said = _about_machine(spec, name, target.facts, folder)
+            targets[name] = _completed(said, {} if refresh else held)
+        else:
+            targets[name] = {} if refresh or name in only else held
+    return Known(experiment=experiment, targets=MappingProxyType(targets))
+
+
+def fact_places(spec: Spec, folder: Path, changed: Sequence[FactChange]) -> FactPlaces:
+    """Where the fact files say the facts that changed: at the name of each, if it is still there."""
+    found = {}
+    for it in changed:
+        own = spec.targets[it.target].facts if it.target else None
+        for path in spec.facts if not it.target else [own] if own else []:
+            where = _place_of(folder / path, it.name)
+            if where is not None:
+                found[it.target, it.name] = where
+    return found
+
+
+def _place_of(file: Path, name: str) -> Where | None:
+    if not file.exists():
+        return None
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        at = line.find(name)
+        if at >= 0 and re.fullmatch(rf"[\s\"']*{re.escape(name)}[\"']?\s*:.*", line):
+            width = len(name)
+            return Where(path=str(file), line=number, column=at + 1, width=width, text=line)
+    return None
+
+
+def _completed(said: Facts, held: Facts) -> Facts:
+    """With what kavaspec assumes where a file says nothing; what it assumed for the lock stands."""
+    from kavaspec.facts.observe import with_assumptions  # many imports, for fact files only
+
+    assumed = {name: fact for name, fact in held.items() if fact.how == "assumed"}
+    return with_assumptions({**assumed, **said})
+
+
+def _about_experiment(spec: Spec, path: str, folder: Path) -> Facts:
+    """Facts of a file about the models and data of this spec."""
+    found = {
+        name: fact
+        for name, fact in _fact_file(spec, path, folder, at="facts").items()
+        if is_experiment_fact(name)
+    }
+    if not found:
+        message = f"{path} holds no facts about models or data"
+        hint = "facts about a machine belong to a target: [targets.NAME] facts = ..."
+        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+    strange = [name for name, fact in sorted(found.items()) if not is_about(spec, fact.of)]
+    if strange:
+        about = ((key, value) for key, value in found[strange[0]].of.items())
+        key, seen_for = next(it for it in about if not is_about(spec, dict([it])))
+        message = f"{path}: {strange[0]} was seen for {key} = {toml(seen_for)}, "
+        message += f"and kava.toml says {show(_literal(spec, key))}"
+        hint = "make the file anew where the models and data are: kavaspec facts --spec kava.toml"
+        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+    return found
+
+
+def _about_machine(spec: Spec, target: str, path: str, folder: Path) -> Facts:
+    """The facts of a target's file. One about a model would hold for this target alone."""
+    facts = _fact_file(spec, path, folder, at=f"targets.{target}.facts")
+    strange = sorted(filter(is_experiment_fact, facts))
+    if strange:
+        message = f"{path}: {strange[0]} is about a model or the data, which all targets share"
+        hint = f"name the file at the top of kava.toml: facts = {toml(path)}"
+        raise KavaError(_at(spec, f"targets.{target}.facts", _of_facts(message, hint)))
+    return facts
+
+
+def _of_facts(message: str, hint: str) -> Problem:
+    return Problem(message=message, exit=Exit.USAGE, code="KV0226", hint=hint)
+
+
+def _fact_file(spec: Spec, path: str, folder: Path, *, at: str) -> Facts:
+    from kavaspec.facts.file import stated_facts  # only a spec that names a fact file needs it
+
+    file = folder / path
+    try:
+        return stated_facts(file)
+    except KavaError as error:
+        problems = error.problems
+        if not file.exists():
+            hint = _way_to_facts(spec, path, folder, of_a_target=at != "facts")
+            problems = tuple(replace(problem, hint=hint) for problem in problems)
+        raise KavaError(*(_at(spec, at, problem) for problem in problems)) from None
+
+
+def _way_to_facts(spec: Spec, path: str, folder: Path, *, of_a_target: bool) -> str:
+    """What to do about a fact file that is not there: the one that was meant, or a new one."""
+    there = [file.relative_to(folder) for file in folder.glob("facts/*.yaml")]
+    near = did_you_mean(Path(path).stem, sorted(file.stem for file in there))
+    if near is not None and f"facts/{near}.yaml" != path:
+        return f"did you mean facts/{near}.yaml?"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(path).stem).strip("-") or "NAME"
+    of = "" if of_a_target else f" --spec {spec.path}"
+    where = "on that machine" if of_a_target else "where the models and data are"
+    written = f"facts/{name}.yaml"
+    then = "" if written == path else f", and write facts = {toml(written)}"
+    return f"make it {where}: kavaspec facts{of} --save {name}{then}"
+
+
+def _at(spec: Spec, key: str, problem: Problem) -> Problem:
+    return problem if problem.where else spec.place(replace(problem, key=key))
+
+
+def _literal(spec: Spec, key: str) -> Plain:
+    asked = spec.asked(key, next(iter(spec.targets)))
+    return None if asked is None or asked.auto else asked.value
