@@ -136,10 +136,10 @@ def vectors(x_BHTD: Tensor, counted_BT: Tensor) -> Tensor:
 
 
 def logits_at(model: Any, hidden_BTC: Tensor, label_BT: Tensor) -> Tensor:
-    """float32 logits `[N, V]` for the tokens marked in `label_BT`, from the token before each."""
+    """Logits `[N, V]` for the tokens marked in `label_BT`, from the token before each."""
     before_NC = hidden_BTC[:, :-1][label_BT[:, 1:]]
     logits_NV: Tensor = model.get_output_embeddings()(before_NC)
-    return logits_NV.float()
+    return logits_NV
 
 
 def keep_cache_while_checkpointing(model: Any) -> None:

@@ -1,4 +1,4 @@
-"""What is lost, as sums over tokens in float32.
+"""What is lost, as sums over tokens in float32, or float64 where both sides have it.
 
     cosine      1 - cos(s, t)
     mse         mean over features of (s - t)^2
@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kavaspec_runtime.rowwise import cosine_rows, cross_entropy_rows
+
 Distance: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """Student `[N, F]` and teacher `[N, F]` to a sum over the N tokens."""
 
@@ -29,7 +31,7 @@ TINY = 1e-8
 
 def cosine_N(student_NF: Tensor, teacher_NF: Tensor) -> Tensor:
     """Cosine of each token; 0 for a zero vector."""
-    return functional.cosine_similarity(student_NF.float(), teacher_NF.float(), dim=-1, eps=TINY)
+    return cosine_rows(student_NF, teacher_NF, tiny=TINY)
 
 
 def cosine(student_NF: Tensor, teacher_NF: Tensor) -> Tensor:
@@ -67,4 +69,4 @@ def distance(kind: str, *, alpha: float, beta: float) -> Distance:
 
 def cross_entropy(logits_NV: Tensor, ids_N: Tensor) -> Tensor:
     """Sum over the N predicted tokens; 0 when there are none."""
-    return functional.cross_entropy(logits_NV, ids_N, reduction="sum")
+    return cross_entropy_rows(logits_NV, ids_N).sum()

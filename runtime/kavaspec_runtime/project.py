@@ -40,13 +40,13 @@ class Projector(nn.Module):
         self._name = {tensor: "both" if share_kv else tensor for tensor in tensors}
 
     def forward(self, x_NF: Tensor, tensor: str, pair: int) -> Tensor:
-        """`[N, in_dim]` to float32 `[N, out_dim]`."""
+        """`[N, in_dim]` to `[N, out_dim]`, in the dtype of the computation."""
         maps = self.maps[self._name[tensor]]
         assert isinstance(maps, nn.ModuleList)
         layer = maps[pair]
         weight = next(layer.parameters(), None)
         y_NF: Tensor = layer(x_NF if weight is None else x_NF.to(weight.dtype))
-        return y_NF.float()
+        return y_NF
 
 
 def build(shape: Shape) -> nn.Module:

@@ -71,10 +71,10 @@ def test_the_originals_map_is_norm_linear_silu_dropout_linear():
 
 
 @pytest.mark.parametrize("kind", ["linear", "mlp", "low_rank"])
-def test_maps_go_from_the_one_width_to_the_other_in_float32(kind):
+def test_maps_go_from_the_one_width_to_the_other_in_the_dtype_of_the_computation(kind):
     one = Projector([shape(kind, 6, 4, 3)], ["key"], share_kv=False).bfloat16()
     out = one(torch.randn(5, 6), "key", 0)
-    assert (out.shape, out.dtype) == ((5, 3), torch.float32)
+    assert (out.shape, out.dtype) == ((5, 3), torch.bfloat16)
 
 
 def test_keys_and_values_and_every_pair_have_maps_of_their_own():

@@ -141,7 +141,7 @@ class KeyValue(Objective):
         for two in self._pairs(models, batch, seen, self._counted(batch), self._trained()):
             weight = self.tensor_weights[two.tensor]
             kv = kv + weight * share * self.distance(two.student_NF, two.teacher_NF)
-            cosine += share * cosine_N(two.student_NF, two.teacher_NF).detach().sum()
+            cosine += share * cosine_N(two.student_NF.detach(), two.teacher_NF.detach()).sum()
         return Terms(
             loss=self.ce_weight * ce + self.weight * kv,
             metrics={
@@ -152,7 +152,10 @@ class KeyValue(Objective):
         )
 
     def compared(self, models: Models, batch: Batch, seen: Seen) -> list[Compared]:
-        return self._pairs(models, batch, seen, batch.mask_BT, self._trained())
+        return [
+            replace(two, student_NF=two.student_NF.float(), teacher_NF=two.teacher_NF.float())
+            for two in self._pairs(models, batch, seen, batch.mask_BT, self._trained())
+        ]
 
     def _cross_entropy(self, models: Models, batch: Batch, seen: Seen) -> Tensor:
         """Reported also when it is not learned from; then it costs no backward pass."""
@@ -183,7 +186,7 @@ class KeyValue(Objective):
     ) -> Compared:
         if self.scales is not None:
             scale = self.scales[tensor, pair]
-            student_NF, teacher_NF = student_NF / scale, teacher_NF / scale
+            student_NF, teacher_NF = student_NF.float() / scale, teacher_NF.float() / scale
         if self.side == "student":
             student_NF = projector(student_NF, tensor, pair)
         else:
@@ -199,9 +202,12 @@ class KeyValue(Objective):
     def _vectors(
         self, kept: Kept, tensor: str, layers: tuple[int, ...], counted_BT: Tensor
     ) -> list[Tensor]:
-        """float32 `[N, F]` for each pair: padding is gone before anything is computed."""
+        """`[N, F]` for each pair: padding is gone before anything is computed.
+
+        In the dtype of the model where nothing is computed yet, else in float32.
+        """
         by_layer = kept.keys_BHTD if tensor == "key" else kept.values_BHTD
-        chosen = [vectors(by_layer[layer], counted_BT).float() for layer in layers]
+        chosen = [vectors(by_layer[layer], counted_BT) for layer in layers]
         if self.aggregate == "none":
             return chosen
         return [aggregate(self.aggregate, chosen, self.weight_start, self.weight_stop)]
@@ -241,7 +247,7 @@ def aggregate(kind: str, layers_NF: Sequence[Tensor], start: float, stop: float)
     """One vector per token from those of all layers."""
     if kind == "concat":
         return torch.cat(list(layers_NF), dim=-1)
-    stacked_LNF = torch.stack(list(layers_NF))
+    stacked_LNF = torch.stack(list(layers_NF)).float()
     if kind == "mean":
         return stacked_LNF.mean(0)
     weights_L = layer_weights(len(layers_NF), start, stop).to(stacked_LNF)

@@ -72,7 +72,7 @@ class Terms:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
-    """Two sides of one comparison, token by token: `[N, F]` each, float32."""
+    """Two sides of one comparison, token by token: `[N, F]` each."""
 
     tensor: str
     pair: int
@@ -109,7 +109,7 @@ class Objective(ABC):
 
     @abstractmethod
     def compared(self, models: Models, batch: Batch, seen: Seen) -> list[Compared]:
-        """What the held-out cosines are about: all non-padding tokens, row after row."""
+        """What the held-out cosines are about, float32: all non-padding tokens, row after row."""
 
     @property
     @abstractmethod
