@@ -72,19 +72,25 @@ SCHEMA = "kava.schema.json"
 def command(
     path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("kava.toml"),
     schema: Annotated[
-        bool, typer.Option("--schema", help="Also write kava.schema.json beside it, for editors.")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--schema/--no-schema",
+            help="Write kava.schema.json beside it, for editors; by default where there is none.",
+        ),
+    ] = None,
 ) -> int:
-    """Write a commented kava.toml to start from. Never overwrites it.
+    """Write a commented kava.toml to start from, and its schema for editors. Never overwrites a spec.
 
-    The first line names its schema where that lies beside it: a line that leads nowhere would be
-    an error in every editor.
+    The first line names the schema where that lies beside the spec: a line that leads nowhere would
+    be an error in every editor.
     """
     at = shell()
     beside = path.with_name(SCHEMA)
-    named = f"#:schema ./{SCHEMA}\n\n" if schema or beside.is_file() else ""
+    there = beside.exists()
+    written = beside if schema or (schema is None and not there) else None
+    named = f"#:schema ./{SCHEMA}\n\n" if written or there else ""
     try:
-        _write_new(path, named + START, beside if schema else None)
+        _write_new(path, named + START, written)
     except FileExistsError:
         raise fail(
             f"there is already a {path}", Exit.USAGE, code="KV0004", hint="nothing was changed"
@@ -96,7 +102,8 @@ def command(
             code="KV0003",
             hint="make its folder first, or name another",
         ) from None
-    at.out.line(f"wrote {path}; next: kavaspec lock {path}")
+    both = f" and {written.name}, with which editors complete it" if written else ""
+    at.out.line(f"wrote {path}{both}; next: kavaspec lock {path}")
     return 0
 
 

@@ -20,28 +20,44 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_it_writes_one_file_that_can_be_read(empty: Path, capsys: pytest.CaptureFixture[str]):
+LINE = "#:schema ./kava.schema.json\n\n"
+
+
+def test_it_writes_a_spec_that_can_be_read_and_its_schema(
+    empty: Path, capsys: pytest.CaptureFixture[str]
+):
     assert main(["init"]) == 0
+    assert sorted(path.name for path in empty.iterdir()) == ["kava.schema.json", "kava.toml"]
+    assert (empty / "kava.toml").read_text(encoding="utf-8") == LINE + START
+    assert (empty / "kava.schema.json").read_text(encoding="utf-8") == schema_text()
+    assert json.loads(schema_text())["title"] == "kava.toml"
+    assert load_spec(empty / "kava.toml", set={}).experiment
+    assert capsys.readouterr().out == (
+        "wrote kava.toml and kava.schema.json, with which editors complete it; "
+        "next: kavaspec lock kava.toml\n"
+    )
+
+
+def test_one_file_where_no_schema_is_wanted(empty: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["init", "--no-schema"]) == 0
     assert [path.name for path in empty.iterdir()] == ["kava.toml"]
     assert (empty / "kava.toml").read_text(encoding="utf-8") == START
-    assert load_spec(empty / "kava.toml", set={}).experiment
     assert capsys.readouterr().out == "wrote kava.toml; next: kavaspec lock kava.toml\n"
 
 
-def test_with_its_schema_beside_it_and_named_in_the_first_line(empty: Path):
-    assert main(["init", "--schema", "mine.toml"]) == 0
-    text = (empty / "mine.toml").read_text(encoding="utf-8")
-    assert text == f"#:schema ./kava.schema.json\n\n{START}"
-    assert (empty / "kava.schema.json").read_text(encoding="utf-8") == schema_text()
-    assert json.loads(schema_text())["title"] == "kava.toml"
-
-
-def test_a_schema_that_lies_beside_is_named(empty: Path):
+@pytest.mark.parametrize("option", [[], ["--no-schema"]], ids=["plain", "no-schema"])
+def test_a_schema_that_lies_beside_is_named_and_left_as_it_is(empty: Path, option: list[str]):
     (empty / "kava.schema.json").write_text("{}", encoding="utf-8")
-    assert main(["init"]) == 0
-    text = (empty / "kava.toml").read_text(encoding="utf-8")
-    assert text == f"#:schema ./kava.schema.json\n\n{START}"
+    assert main(["init", *option]) == 0
+    assert (empty / "kava.toml").read_text(encoding="utf-8") == LINE + START
     assert (empty / "kava.schema.json").read_text(encoding="utf-8") == "{}"
+
+
+def test_asked_for_it_replaces_what_an_older_kavaspec_wrote(empty: Path):
+    (empty / "kava.schema.json").write_text("{}", encoding="utf-8")
+    assert main(["init", "--schema", "mine.toml"]) == 0
+    assert (empty / "mine.toml").read_text(encoding="utf-8") == LINE + START
+    assert (empty / "kava.schema.json").read_text(encoding="utf-8") == schema_text()
 
 
 def test_a_write_that_fails_leaves_no_spec_in_the_way(

@@ -39,7 +39,7 @@ def lock_all(python: str, **env: str) -> str:
     return ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(10))
 def test_under_every_hash_seed(seed: int):
     assert lock_all(sys.executable, PYTHONHASHSEED=str(seed)) == "10 of 10 the same\n"
 

@@ -37,7 +37,10 @@ def run_folder(answer: Answer) -> Path:
 
 
 def test_init_writes_a_spec_that_locks(tmp_path: Path):
-    assert kavaspec(tmp_path, "init").out == "wrote kava.toml; next: kavaspec lock kava.toml\n"
+    assert kavaspec(tmp_path, "init").out == (
+        "wrote kava.toml and kava.schema.json, with which editors complete it; "
+        "next: kavaspec lock kava.toml\n"
+    )
     again = kavaspec(tmp_path, "init")
     assert (again.code, again.err) == (
         2,
