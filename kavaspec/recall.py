@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
+from kavaspec.facts.assumed import with_assumptions
 from kavaspec.facts.model import UNMEASURED, Facts
 from kavaspec.lock.derive import facts_of, is_experiment_fact
 from kavaspec.lock.model import Lock
@@ -98,8 +99,6 @@ def _place_of(file: Path, name: str) -> Where | None:
 
 def _completed(said: Facts, held: Facts) -> Facts:
     """With what kavaspec assumes where a file says nothing; what it assumed for the lock stands."""
-    from kavaspec.facts.observe import with_assumptions  # many imports, for fact files only
-
     assumed = {name: fact for name, fact in held.items() if fact.how == "assumed"}
     return with_assumptions({**assumed, **said})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,9 @@ from kavaspec.why_not import why_not
 def command(
     key: Annotated[
         str | None,
-        typer.Argument(help="A key (train.precision), a fact (fact.gpu.name) or a table."),
+        typer.Argument(
+            help="A key (train.precision), a fact (fact.gpu.name), a table, or a code (KV0301)."
+        ),
     ] = None,
     lock: Annotated[Path, typer.Option(help="The lock.")] = Path("kava.lock"),
     spec: Annotated[Path | None, typer.Option(help="The spec; LOCK with .toml by default.")] = None,
@@ -61,9 +64,13 @@ def command(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The answer as JSON.")] = False,
 ) -> int:
-    """Explain one value."""
+    """Explain one value, or the code of a message."""
     at = shell()
     _one_question(key, other=other, supposed=supposed, uses_of=uses_of)
+    if key is not None and _CODE.fullmatch(key):
+        return _explain_code(
+            key.upper(), at, alone=not (other or supposed or uses_of), as_json=as_json
+        )
     supposition = read_suppositions(supposed or ())
     locked = read_lock(lock)
     name = _target(locked, target, shared=key in locked.experiment and not supposed)
@@ -89,6 +96,32 @@ def command(
         for line in answer.lines(at):
             at.out.line(line)
     return int(answer.exit)
+
+
+_CODE = re.compile(r"(?i)KV\d{4}")
+
+
+def _explain_code(code: str, at: Shell, *, alone: bool, as_json: bool) -> int:
+    """What a code means and what to do; no lock is needed."""
+    from kavaspec.codes import CODES  # a hundred texts, for this question only
+
+    known = CODES.get(code)
+    if known is None or not alone:
+        near = did_you_mean(code, CODES)
+        raise fail(
+            f"there is no code {code}" if known is None else f"{code} is the code of a message",
+            Exit.USAGE,
+            code="KV0013",
+            hint=f"did you mean {near}?"
+            if known is None and near
+            else "name it alone: kavaspec why KV0301",
+        )
+    if as_json:
+        print_json("kavaspec.why/1", code=known)
+    else:
+        for line in text.code_lines(known, at.out):
+            at.out.line(line)
+    return 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kavaspec.cli.render import WHOLE, Pen, clip, laid_out, problem_text, table, wrapped
 from kavaspec.explain import Case, FactStory, Use
@@ -14,6 +15,9 @@ from kavaspec.plain import Plain, counted, show, thaw
 from kavaspec.sizes import with_size
 from kavaspec.what_if import Consequence, Outcome, spelled
 from kavaspec.why_not import WhyNot
+
+if TYPE_CHECKING:
+    from kavaspec.codes import Code
 
 LISTED, SHORT = 60, 12
 """Columns of a value in a list of many, at most and at least."""
@@ -63,6 +67,15 @@ def fact_lines(it: FactStory, lock: str, pen: Pen) -> Iterator[str]:
     guards = tuple((key, f"is valid while {guard}") for key, guard in it.guards)
     yield from section_lines(Section(name="guards", rows=guards), pen)
     yield from section_lines(Section(name="means", rows=((it.meaning,),)), pen)
+
+
+def code_lines(it: Code, pen: Pen) -> Iterator[str]:
+    """What the code of a message means, and what to do."""
+    ends = "a warning" if it.exit is None else f"exit {int(it.exit)}"
+    do = re.sub(r"\[([^]]+)\]\([^)]*\)", r"docs/\1", it.do)  # a link of the page, as a path
+    yield from _head(f"{it.code}: {it.title}", "", pen)
+    for name, text in (("ends with", ends), ("means", it.meaning), ("do", do)):
+        yield from section_lines(Section(name=name, rows=((text,),)), pen)
 
 
 def list_lines(case: Case, names: Sequence[str], table_name: str, pen: Pen) -> Iterator[str]:

@@ -11,10 +11,10 @@ from typing import TypeAlias
 
 from kavaspec.facts.child import TorchChild
 from kavaspec.facts.data import observe_data
-from kavaspec.facts.model import Fact, Facts, NotFound, Observation
+from kavaspec.facts.model import Fact, NotFound, Observation
 from kavaspec.facts.models import observe_model, observe_part_of_teacher
 from kavaspec.facts.probe import Child, Machine, Probe, all_missing
-from kavaspec.facts.probes import PROBES, assumptions, card
+from kavaspec.facts.probes import PROBES, card
 from kavaspec.facts.probes.scheduler import LOGIN
 from kavaspec.facts.wanted import ExperimentRequest
 
@@ -28,7 +28,6 @@ __all__ = [
     "observe_experiment",
     "observe_machine",
     "torch_child",
-    "with_assumptions",
 ]
 
 
@@ -103,11 +102,6 @@ def _of_another_node(seen: Observation) -> Observation:
         for name, fact in seen.facts.items()
     }
     return replace(seen, facts=facts)
-
-
-def with_assumptions(facts: Facts) -> Facts:
-    """The facts, and for those that nobody states what kavaspec assumes."""
-    return {**assumptions.assumed().facts, **facts}
 
 
 def look(probe: Probe, machine: Machine) -> Observation:

@@ -306,10 +306,13 @@ def _yaml(text: str, path: str) -> Any:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         line, column = _open_quote(text, line) or (line, column)
         raise _broken(path, f"this is not YAML: {error.problem}", text, line, column) from None
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise _broken(
-            path, f"this is not YAML: {str(error).splitlines()[0].partition(';')[0]}"
-        ) from None
+    except (YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+        # the last four: a number, depth or `!!tag` that the library does not get through
+        raise _broken(path, f"this is not YAML: {_first_words(error)}") from None
+
+
+def _first_words(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0].partition(";")[0]
 
 
 def _open_quote(text: str, until: int) -> tuple[int, int] | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
+from kavaspec.facts import assumed
 from kavaspec.facts.file import read_facts
-from kavaspec.facts.model import Fact, Observation
-from kavaspec.facts.probes import assumptions
+from kavaspec.facts.model import Fact
 from kavaspec.lock.file import read_lock
 
 ROOT = Path(__file__).parents[2]
@@ -174,8 +174,7 @@ def test_what_a_newer_kavaspec_assumes_makes_no_lock_stale(
     locked: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     other = Fact(value=((0, 1),), how="assumed", probe="original_table@2")
-    newer = Observation(facts={"fact.memory.batch_table": other})
-    monkeypatch.setattr(assumptions, "assumed", lambda: newer)
+    monkeypatch.setattr(assumed, "ASSUMED", {"fact.memory.batch_table": other})
     before = (locked / "kava.lock").read_bytes()
     assert run(capsys, "check")[0] == 0
     assert run(capsys, "lock")[0] == 0

@@ -5,19 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from kavaspec.errors import Exit, KavaError
+from kavaspec.facts import file
 from kavaspec.facts.file import (
     facts_text,
     private_words,
     read_facts,
     redact,
     size_bytes,
+    stated_facts,
     write_facts,
 )
 from kavaspec.facts.model import Fact
 from kavaspec.facts.names import FACTS
 from kavaspec.facts.probes import PROBES
+from tests.effort import effort
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "facts").glob("*.yaml"))
 GPU = Fact(value=85899345920, how="measured", probe="nvidia@1", evidence="81920 MiB total (NVML)")
@@ -336,3 +341,69 @@ def test_a_count_that_cannot_be_is_refused_where_it_stands(tmp_path):
     [problem] = caught.value.problems
     assert (problem.exit, problem.where.line) == (2, 6)
     assert problem.message == "fact.cpu.cores: expected 1 or more cores, got -4"
+
+
+@pytest.mark.parametrize(
+    "value", ["!!int", "!!bool x", "!!timestamp x", "!!float {a: 1}", "!!set 1"]
+)
+def test_a_value_with_a_tag_that_does_not_fit(tmp_path, value):
+    text = f"facts_version: 1\nfacts:\n  fact.cpu.cores:\n    value: {value}\n    how: declared\n"
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(KavaError) as caught:
+        read_facts(tmp_path / "a.yaml")
+    assert {problem.exit for problem in caught.value.problems} == {Exit.USAGE}
+
+
+# ---- two readers, one meaning
+
+
+def outcome(path: Path) -> object:
+    try:
+        return stated_facts(path)
+    except KavaError as error:
+        return error.problems
+
+
+WORDS = """yes No 0o17 017 1_000 1e3 1:30 .5 ~ '80GiB' 80GiB = 2026-01-01 0x1F [1,2] {a:1} *a &a -.inf é
+null !!int !!float !!bool !!null !!timestamp !!binary !!set <<"""
+SCALARS = st.sampled_from([*WORDS.split(), "", "\t1", "|\n      x", "!!x 1", "&a 1", "!!bool x"])
+
+
+@settings(max_examples=effort(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    base=st.sampled_from(EXAMPLES),
+    line=st.integers(0, 260),
+    change=st.one_of(
+        st.tuples(st.just("value"), SCALARS),
+        st.tuples(st.just("cut"), st.just("")),
+        st.tuples(st.just("twice"), st.just("")),
+        st.tuples(st.just("insert"), st.characters(codec="utf-8")),
+    ),
+)
+def test_what_is_read_fast_is_what_is_read_with_places(tmp_path_factory, base, line, change):
+    """A text is first read without places; both readers have to mean the same by it.
+
+    The fast one may read a little more (a tab after a colon is YAML), never something else.
+    """
+    lines = base.read_text(encoding="utf-8").splitlines(keepends=True)
+    at = line % len(lines)
+    kind, said = change
+    if kind == "value" and ":" in lines[at]:
+        lines[at] = f"{lines[at].partition(':')[0]}: {said}\n"
+    elif kind == "cut":
+        del lines[at]
+    elif kind == "twice":
+        lines.insert(at, lines[at])
+    else:
+        lines[at] = lines[at][: line % 7] + said + lines[at][line % 7 :]
+    path = tmp_path_factory.mktemp("facts") / "a.yaml"
+    path.write_bytes("".join(lines).encode("utf-8"))
+    fast = outcome(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(file, "_quick_tree", lambda text: ())
+        slow = outcome(path)
+    more = isinstance(fast, dict) and isinstance(slow, tuple)
+    if more:
+        assert all(problem.message.startswith("this is not YAML: ") for problem in slow)
+    else:
+        assert slow == fast

@@ -18,6 +18,7 @@ from kavaspec.lock.file import lock_text, parse_lock, read_lock, write_lock
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.plain import Plain, freeze, same
 
+
 SCALARS = (
     st.none()
     | st.booleans()
@@ -241,3 +242,10 @@ def test_a_missing_lock_says_how_to_make_one(tmp_path: Path):
         8,
         f"make it: kavaspec lock {tmp_path / 'kava.toml'}",
     )
+
+
+@pytest.mark.parametrize("value", ["!!int ''", "!!bool x", "!!timestamp x", "!!float {a: 1}"])
+def test_a_value_with_a_tag_that_does_not_fit(value: str):
+    with pytest.raises(KavaError) as caught:
+        parse_lock(f"lock_version: 1\nchecks: {value}\n", "kava.lock")
+    assert {problem.exit for problem in caught.value.problems} == {Exit.BROKEN}
