@@ -18,7 +18,6 @@ from kavaspec.lock.file import lock_text, parse_lock, read_lock, write_lock
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.plain import Plain, freeze, same
 
-
 SCALARS = (
     st.none()
     | st.booleans()
