@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kavaspec.cli import pipe
 from kavaspec.cli.app import Shell, shell
-from kavaspec.cli.pipe import say
 from kavaspec.cli.render import jsonable, table
 from kavaspec.errors import Exit, KavaError, fail
 from kavaspec.explain import one_lock, one_spec
@@ -33,6 +33,7 @@ from kavaspec.stop import STOP_FILE, Stop, end_time
 
 if TYPE_CHECKING:
     from kavaspec.events import End, Event
+    from kavaspec_runtime.trackers import Open
 
 
 def command(
@@ -48,6 +49,12 @@ def command(
     allow: Annotated[
         list[str] | None,
         typer.Option(metavar="numerics", help="Let a resume go on with other numerics."),
+    ] = None,
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TRACKER", help="Follow it also in tensorboard, or in wandb (offline)."
+        ),
     ] = None,
     tui: Annotated[bool, typer.Option("--tui", help="Open the dashboard beside the run.")] = False,
     as_json: Annotated[
@@ -67,6 +74,7 @@ def command(
     if smoke is not None and resume:
         message = "--smoke starts in a throw-away folder, so there is nothing to resume"
         raise fail(message, Exit.USAGE, code="KV0008", hint="leave out one of the two")
+    openers = {name: _opener(name) for name in track or ()}
     verdict = preflight(
         locked,
         lock_text(locked),
@@ -76,7 +84,7 @@ def command(
     )
     verdict = replace(verdict, notes=(*_spec_notes(locked, lock, verdict.target), *verdict.notes))
     if as_json:
-        say(sys.stdout, preflight_line(verdict) + "\n")
+        pipe.say(sys.stdout, preflight_line(verdict) + "\n")
     else:
         for line in preflight_lines(verdict, at):
             at.out.line(line)
@@ -86,7 +94,7 @@ def command(
         raise refusal(verdict)
     if tui:
         return _beside_dashboard(verdict.here, locked, at)
-    return _train(locked, verdict.here, at, cache=verdict.cache, as_json=as_json)
+    return _train(locked, verdict.here, at, cache=verdict.cache, openers=openers, as_json=as_json)
 
 
 def _spec_notes(lock: Lock, path: Path, target: str) -> Iterator[str]:
@@ -108,6 +116,12 @@ def _spec_notes(lock: Lock, path: Path, target: str) -> Iterator[str]:
         count = len(found.differing)
         what = f"{count} {'value' if count == 1 else 'values'} otherwise" if count else "otherwise"
         yield f"{spec_path} decides {what}; {ours}"
+
+
+def _opener(name: str) -> Open:
+    from kavaspec_runtime.trackers import opener  # only who names a tracker needs it
+
+    return opener(name)
 
 
 def _folder_name(run: str | None) -> str | None:
@@ -169,13 +183,22 @@ def preflight_line(verdict: Verdict) -> str:
     return json.dumps(jsonable(document), ensure_ascii=False)
 
 
-def _train(lock: Lock, here: Here, at: Shell, *, cache: Path | None, as_json: bool) -> int:
+def _train(
+    lock: Lock,
+    here: Here,
+    at: Shell,
+    *,
+    cache: Path | None,
+    openers: Mapping[str, Open],
+    as_json: bool,
+) -> int:
     os.environ.update(library_settings(lock.values(here.target), cache))
     at.err.line(at.err("· starting torch", "dim"))
     warnings.filterwarnings("ignore", module="transformers")  # about its own future, not this run
     try:
         from kavaspec_runtime.run import run as train
         from kavaspec_runtime.sink import Sink
+        from kavaspec_runtime.trackers import Trackers
     except ImportError as error:
         hint = "pip install 'kavaspec[runtime]'"
         raise fail(
@@ -197,14 +220,23 @@ def _train(lock: Lock, here: Here, at: Shell, *, cache: Path | None, as_json: bo
     stop.stop_file.unlink(missing_ok=True)  # it was meant for an earlier attempt
     follow = JsonLines(sys.stdout) if as_json else follower(at)
 
-    def emit(event: Event) -> None:
+    def say(event: Event) -> None:
         sink(event)
-        stop.learn(event)
         follow.tell(event)
+
+    def emit(event: Event) -> None:
+        say(event)
+        stop.learn(event)
+        trackers.tell(event)
         if event.ev == "run" and not as_json:
             at.err.line(f"watch it from another terminal: kavaspec tui {here.run_folder}")
 
-    with stop.listening(), Sink(here.run_folder / "events.jsonl") as sink, follow:
+    with (
+        stop.listening(),
+        Sink(here.run_folder / "events.jsonl") as sink,
+        follow,
+        Trackers(openers, lock, here, say) as trackers,
+    ):
         try:
             end = train(lock, here, emit, stop.reason)
         except KeyboardInterrupt:
