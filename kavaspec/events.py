@@ -26,8 +26,11 @@ class Metric:
     """How one metric wants to be shown."""
 
     name: str
+    """As in `step.metrics`."""
     unit: str = ""
+    """`ms`; empty for a plain number."""
     better: Literal["up", "down", ""] = ""
+    """Which way is better; empty where neither is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,18 +39,27 @@ class Run:
 
     ev: ClassVar[str] = "run"
     name: str
+    """As the spec names it."""
     target: str
+    """Of the lock: where it runs."""
     kx: str
+    """Id of the experiment."""
     kn: str
+    """Id of the numerics."""
     attempt: int
+    """1 for the first process that works on this run folder."""
     first_step: int
     """Steps already done when this attempt starts."""
     total_steps: int
+    """Steps of the whole run."""
     global_batch: int
+    """Rows of each step."""
     pid: int
+    """Of the process that trains."""
     device: str
     """What computes, for people: `NVIDIA H200` or `cpu (2 threads)`."""
     metrics: tuple[Metric, ...] = ()
+    """How to show what `step.metrics` holds."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +68,7 @@ class Step:
 
     ev: ClassVar[str] = "step"
     step: int
+    """How many are done."""
     tokens: int
     """Non-padding tokens the student has read since step 0."""
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -69,7 +82,9 @@ class Eval:
 
     ev: ClassVar[str] = "eval"
     step: int
+    """After how many steps."""
     metrics: Mapping[str, float] = field(default_factory=dict)
+    """`ce`, `cosine`, `exact_match`, ..."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,9 +93,13 @@ class Rehearsal:
 
     ev: ClassVar[str] = "rehearsal"
     micro_batch: int
+    """Rows computed at once, as locked."""
     length: int
+    """Tokens of each row: the longest that the run will see."""
     peak_bytes: int
+    """Memory at its highest."""
     seconds: float
+    """How long the step took."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,10 +108,13 @@ class Checkpoint:
 
     ev: ClassVar[str] = "checkpoint"
     step: int
+    """After how many steps."""
     path: str
     """Relative to the run folder."""
     bytes: int
+    """Of all its files."""
     seconds: float
+    """How long saving took, until it was on the disk."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,7 +123,9 @@ class Resume:
 
     ev: ClassVar[str] = "resume"
     step: int
+    """Of the checkpoint: the next one is trained first."""
     path: str
+    """Of the checkpoint, relative to the run folder."""
     proof: str
     """How the resume was checked: `bitwise`."""
 
@@ -116,8 +140,11 @@ class Deviation:
     key: str
     """`train.micro_batch`."""
     was: int
+    """As locked, or as the last deviation left it."""
     now: int
+    """From this step on."""
     because: str
+    """For people."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,7 +153,9 @@ class Log:
 
     ev: ClassVar[str] = "log"
     level: Literal["info", "warning", "error"]
+    """How much it matters."""
     message: str
+    """The line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +164,7 @@ class Heartbeat:
 
     ev: ClassVar[str] = "heartbeat"
     step: int
+    """The last one that was said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,8 +173,11 @@ class End:
 
     ev: ClassVar[str] = "end"
     status: Literal["finished", "interrupted", "failed"]
+    """Whether the run is whole, can go on with `--resume`, or stands before a mistake."""
     reason: str
+    """For people."""
     step: int
+    """Steps that are done."""
     result: Mapping[str, float] = field(default_factory=dict)
     """The final table: `exact_match`, `ce`, `cosine`, `cosine_shuffled`, ..."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -151,3 +153,37 @@ def test_types_are_what_they_are_declared_as():
     assert isinstance(run, Line)
     assert all(isinstance(metric, Metric) for metric in run.event.metrics)  # type: ignore[union-attr]
     assert from_line(spoiled("heartbeat", step=0, seq=0)) == Line(0, 1.0, Heartbeat(step=0))
+
+
+# ---- a format that others read
+
+
+RELEASED = Path(__file__).parent / "events" / "v1.jsonl"
+
+
+def test_every_line_of_the_first_version_is_read_for_ever():
+    """Frozen: what was written then means the same now, field for field."""
+    lines = RELEASED.read_text(encoding="utf-8").splitlines()
+    assert {json.loads(line)["ev"] for line in lines} >= {
+        *("run", "step", "eval", "rehearsal", "checkpoint", "resume", "deviation"),
+        *("log", "heartbeat", "end"),
+    }
+    for line in lines:
+        read = from_line(line)
+        assert isinstance(read, Line), line
+        again = json.loads(to_line(read.event, seq=read.seq, t=read.t))
+        assert {name: again[name] for name in json.loads(line)} == json.loads(line)
+
+
+def test_the_page_is_what_the_types_say():
+    """If not: python scripts/events_page.py."""
+    root = Path(__file__).parents[1]
+    spec = spec_from_file_location("events_page", root / "scripts/events_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = (root / "docs/events.md").read_text(encoding="utf-8")
+    assert text == module.page()
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert [row for row in rows if row.endswith("|  |")] == [], "every field means something"
