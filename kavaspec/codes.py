@@ -114,6 +114,7 @@ _ALL = (
     ("KV0406", 4, "a model's cache is not what was locked", "The loaded model leaves keys and values of another number or width than the lock says.", "Check `source`; if the model is right, lock again."),
     ("KV0408", 4, "no target of the lock fits here", "The lock has several targets, and on this machine a guard of each fails.", "Add a target for this machine to kava.toml and lock; `--target NAME` shows all that one of them needs."),
     ("KV0409", 8, "there is too little room on the disk", "The checkpoints that are kept, one more while it is written, and the last student would not fit. What the run folder holds already is taken off.", "Make room, choose another place with `KAVA_OUTPUT_PATH`, or keep fewer checkpoints (`checkpoint.keep`) and lock again."),
+    ("KV0410", 8, "no place for what can be made again", '`train.teacher_placement = "cached"` keeps what the teacher sees in `paths.cache`, and no place of it can be used here.', "Set `KAVA_CACHE_PATH` to a folder that you may write to."),
     ("KV0407", 4, "the student has no such layer for LoRA", "`train.lora.targets` names layers that the loaded student does not have.", "Name linear layers that the message lists."),
     # ---- not locked, or provisional
     ("KV0501", 5, "a spec was given where a lock is needed", "`run` obeys only locks: what a spec leaves open, nobody has decided yet.", "Lock it first: `kavaspec lock SPEC`."),
@@ -190,6 +191,7 @@ _ALL = (
     ("KV0764", None, "rows are empty", "In these rows every column of the prompt, or every one of the completion, is empty: they ask nothing, or teach to be silent.", "Write what is missing, or take the rows out."),
     ("KV0765", None, "the teacher's tokenizer is not known", "The run makes tokens with the student's tokenizer. Whether the teacher was trained on the same ones cannot be compared.", "Copy the teacher's tokenizer.json beside its weights."),
     ("KV0766", None, "some answers do not fit the student", "The longest held-out prompt and `eval.max_new_tokens` together are more than the student was made for. Whether that row is asked depends on `eval.exact_match_rows`.", "Write at most the number in the message, or leave such rows out."),
+    ("KV0767", 7, "a cached teacher with padding compared", "`train.teacher_placement = \"cached\"` keeps the teacher's keys and values of each row. What stands in padding depends on the rows beside it.", "Compare tokens only, or let the teacher compute."),
     # ---- the run
     ("KV0801", 1, "memory ran out while training", "A step needed more memory than there is. The last checkpoint is whole.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),
     ("KV0802", 4, "memory ran out in the rehearsal", "The provisional micro-batch was tried with one step at full length, and does not fit.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),

@@ -101,11 +101,13 @@ def compile_lock(
         there = recorded(before.lock, moving=frozenset(upgrade))
     known = recall(spec, before.lock, spec_path.parent, refresh=refresh, only=only)
     experiment, targets = known.experiment, known.targets
+    for note in known.notes:
+        report(note)
     derive_now = partial(derive, recorded=there, rules=rules, checks=checks)
     derived = derive_now(spec, experiment, targets, not_found={})
     observed = _observe(spec, derived, experiment, project, only=only, report=report)
     if observed:
-        experiment = {**experiment, **observed[""].facts, **_measured(experiment)}
+        experiment = _better_known(experiment, observed[""].facts)
         targets = {
             name: {**observed[name].facts, **facts} if name in observed else facts
             for name, facts in targets.items()
@@ -317,6 +319,17 @@ def _look(
     except KavaError as error:
         placed = (_at(spec, problem.key or "", problem) for problem in error.problems)
         raise KavaError(*placed) from None
+
+
+def _better_known(known: Facts, seen: Facts) -> Facts:
+    """What is known; what was seen stands beside it, and instead of what nobody had measured.
+
+    What was seen no better never replaces what is recorded or written in a fact file: locking again
+    would change the lock, and `check` could not find it.
+    """
+    measured = _measured(seen)
+    unmeasured = set(known) - set(_measured(known))
+    return {**seen, **known, **{name: measured[name] for name in unmeasured & set(measured)}}
 
 
 def _measured(facts: Facts) -> Facts:

@@ -156,7 +156,11 @@ def refuse_unknown(lock: Lock, target: str) -> None:
 
 
 def would_be(lock: Lock, target: str, seen: Seen) -> Mapping[str, tuple[Plain, Plain]]:
-    """Key -> value locked and value that would be decided from what is seen here, where they differ."""
+    """Key -> value locked and value that would be decided from what is seen here, where they differ.
+
+    Of a value that does not hold here its guard tells, and nothing else.
+    """
+    refused = {held.key for held in hold(lock, target, seen) if not held.ok}
     experiment = facts_of(lock.facts)
     kept = facts_of(lock.targets[target].facts)
     here = {
@@ -171,7 +175,8 @@ def would_be(lock: Lock, target: str, seen: Seen) -> Mapping[str, tuple[Plain, P
         {
             key: (block.value, decisions[key].value)
             for key, block in lock.targets[target].decisions.items()
-            if keys()[key].tier == "numerics"  # what to ask a scheduler for is nobody's drift
+            if key not in refused
+            and keys()[key].tier == "numerics"  # what to ask a scheduler for is nobody's drift
             and key in decisions
             and not same(block.value, decisions[key].value)
         }

@@ -124,6 +124,9 @@ def preflight(
     size = _size(lock, values, request)
     chosen = _choose(values, found, target, request, project)
     rows += [*_memory(lock, values), *places]
+    cache = _cache(values, project) if _keeps(values) else None
+    if cache is None and _from_disk(values):
+        rows.append(no_cache_row(values))
     folder = None
     if chosen.place is None or chosen.place.path is None:
         rows.append(no_place_row(chosen))
@@ -150,6 +153,7 @@ def preflight(
             stop_after=request.smoke,
             judge_at_most=None if request.smoke is None else SMOKE_ROWS,
             facts=seen.facts,
+            cache=cache,
         )
         rows += _taken(here)
     passed = all(row.ok for row in rows)
@@ -158,7 +162,7 @@ def preflight(
         here=here if passed else None,
         target=target,
         notes=said,
-        cache=_cache(values, project) if values["train.compile"] else None,
+        cache=cache,
     )
 
 
@@ -341,6 +345,31 @@ def _choose(
         _inside(values, found, target, request),
         project=project.folder,
         resume=request.resume,
+    )
+
+
+def _from_disk(values: Mapping[str, Plain]) -> bool:
+    return values.get("train.teacher_placement") == "cached"
+
+
+def _keeps(values: Mapping[str, Plain]) -> bool:
+    """Whether anything of this lock is kept in `paths.cache`."""
+    return bool(values["train.compile"]) or _from_disk(values)
+
+
+def no_cache_row(values: Mapping[str, Plain]) -> Row:
+    """What the teacher sees has to be kept somewhere."""
+    places = ", ".join(_texts(values["paths.cache"]))
+    return Row(
+        what="paths.cache",
+        lock=places,
+        here="no place that can be used",
+        ok=False,
+        exit=Exit.ENVIRONMENT,
+        code="KV0410",
+        message="no place of paths.cache can be used here, where the teacher's keys and values "
+        'are kept: train.teacher_placement is "cached"',
+        hint="set KAVA_CACHE_PATH to a folder that you may write to",
     )
 
 

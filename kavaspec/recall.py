@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
-from kavaspec.facts.assumed import with_assumptions
-from kavaspec.facts.model import UNMEASURED, Facts
+from kavaspec.facts.assumed import ASSUMED, with_assumptions
+from kavaspec.facts.model import UNMEASURED, Fact, Facts
 from kavaspec.lock.derive import facts_of, is_experiment_fact
 from kavaspec.lock.model import Lock
 from kavaspec.lock.stale import FactChange, Known, is_about
-from kavaspec.plain import Plain, show, toml
+from kavaspec.plain import Plain, same, show, toml
 from kavaspec.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -51,27 +51,41 @@ def recall(
             {n: fact for n, fact in lock.facts.items() if is_about(spec, fact.of)}
         )
     measured = {name: fact for name, fact in experiment.items() if fact.how not in UNMEASURED}
+    notes: list[str] = []
     for path in spec.facts:
-        if not (absent_files and not (folder / path).exists()):
-            said = _about_experiment(spec, path, folder)
-            weak = {name for name, fact in said.items() if fact.how in UNMEASURED}
-            experiment = {**experiment, **said, **{n: measured[n] for n in weak & set(measured)}}
+        if absent_files and not (folder / path).exists():
+            notes.append(f"{path} is not here: what the lock recorded from it stands")
+            continue
+        said = _about_experiment(spec, path, folder)
+        stands = {n: measured[n] for n, it in said.items() if n in measured and _is_weak(it)}
+        notes += [
+            f"{path} declares {name} = {show(said[name].value)}; {show(fact.value)} was measured, "
+            "and stands"
+            for name, fact in sorted(stands.items())
+            if not same(said[name].value, fact.value)
+        ]
+        experiment = {**experiment, **said, **stands}
     old = lock.targets if lock is not None else {}
     targets: dict[str, Facts] = {}
     for name, target in spec.targets.items():
         held = facts_of(old[name].facts) if name in old else {}
-        left_alone = name in old and bool(only) and name not in only
-        there = target.facts is not None and not (
-            absent_files and not (folder / target.facts).exists()
-        )
-        if left_alone:
+        if name in old and only and name not in only:
+            targets[name] = held  # left alone, whatever its file says by now
+        elif target.facts is None:
+            targets[name] = {} if refresh or name in only else held
+        elif absent_files and not (folder / target.facts).exists():
+            notes.append(f"{target.facts} is not here: what the lock recorded of {name} stands")
             targets[name] = held
-        elif target.facts is not None and there:
+        else:
             said = _about_machine(spec, name, target.facts, folder)
             targets[name] = _completed(said, {} if refresh else held)
-        else:
-            targets[name] = {} if refresh or name in only else held
-    return Known(experiment=experiment, targets=MappingProxyType(targets))
+    return Known(
+        experiment=experiment, targets=MappingProxyType(targets), notes=tuple(dict.fromkeys(notes))
+    )
+
+
+def _is_weak(fact: Fact) -> bool:
+    return fact.how in UNMEASURED
 
 
 def fact_places(spec: Spec, folder: Path, changed: Sequence[FactChange]) -> FactPlaces:
@@ -99,7 +113,7 @@ def _place_of(file: Path, name: str) -> Where | None:
 
 def _completed(said: Facts, held: Facts) -> Facts:
     """With what kavaspec assumes where a file says nothing; what it assumed for the lock stands."""
-    assumed = {name: fact for name, fact in held.items() if fact.how == "assumed"}
+    assumed = {name: fact for name, fact in held.items() if name in ASSUMED and _is_weak(fact)}
     return with_assumptions({**assumed, **said})
 
 

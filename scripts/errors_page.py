@@ -157,6 +157,10 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
         {"fact.data.question_lengths": ANSWERS},
     ),
     "KV0766": ("[eval]\nmax_new_tokens = 230\n", {"fact.data.question_lengths": ANSWERS}),
+    "KV0767": (
+        '[train]\nteacher_placement = "cached"\n\n[objective.kv]\nmask = "none"\n',
+        {},
+    ),
     "KV0764": (
         "",
         {"fact.data.empty_rows": ["train.jsonl:4", "train.jsonl:9", "test.jsonl:12", "25 more"]},
@@ -622,6 +626,12 @@ def _no_place() -> None:
     raise KavaError(no_place_row(chosen).problem)
 
 
+def _no_cache() -> None:
+    from kavaspec.preflight import no_cache_row
+
+    raise KavaError(no_cache_row({"paths.cache": ("$KAVA_CACHE_PATH", "./cache")}).problem)
+
+
 def _no_room() -> None:
     from kavaspec.footprint import footprint
     from kavaspec.preflight import disk_row
@@ -758,6 +768,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0407": raised(_lora),
     "KV0408": raised(_no_target),
     "KV0409": raised(_no_room),
+    "KV0410": raised(_no_cache),
     "KV0501": cli("run", "kava.toml", files={"kava.toml": HEAD}),
     "KV0502": raised(_provisional),
     "KV0503": _setting({}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kavaspec.checks import (
     answers_can_be_judged,
     batch_split,
+    cached_teacher,
     collapse,
     columns_exist,
     data_not_empty,
@@ -39,6 +40,7 @@ from kavaspec.checks.check import Check
 CHECKS: tuple[Check, ...] = (
     *answers_can_be_judged.CHECKS,
     batch_split.CHECK,
+    cached_teacher.CHECK,
     collapse.CHECK,
     *columns_exist.CHECKS,
     *data_not_empty.CHECKS,

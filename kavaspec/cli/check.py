@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +14,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell
 from kavaspec.cli.render import clip, print_json, problems_text, table
-from kavaspec.errors import Exit, Problem, Where, fail
+from kavaspec.errors import Exit, KavaError, Problem, Where, fail
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.ids import Ids, ids, short, spell
 from kavaspec.lock.model import Lock
@@ -44,6 +46,16 @@ def command(
 ) -> int:
     """Derive every value again, offline; change nothing."""
     at = shell()
+    try:
+        return _check(lock, spec, format, as_json, at)
+    except KavaError as error:
+        if format is Format.GITHUB and not as_json:
+            for line in problem_lines(lock, error.problems, at.env):
+                at.out.line(line)
+        raise
+
+
+def _check(lock: Path, spec: Path | None, format: Format, as_json: bool, at: Shell) -> int:
     locked = read_lock(lock)
     path = _spec_of(lock, spec)
     loaded = load_spec(path, set=locked.set)
@@ -67,13 +79,16 @@ def command(
             newer=found.newer,
             missing_facts=found.missing_facts,
             problems=impossible or found.derived.problems,
+            notes=known.notes if known else (),
             fix=None if found.fresh or impossible else fix,
         )
     elif format is Format.GITHUB:
-        for line in github_lines(lock, told, impossible, fix):
+        for line in github_lines(lock, told, impossible, "" if impossible else fix, at.env):
             at.out.line(line)
     else:
         _print(lock, locked, found, told, impossible, fix, at)
+        for note in known.notes if known else ():
+            at.out.line(at.out(f"note: {note}", "dim"))
     return int(code)
 
 
@@ -188,8 +203,13 @@ def _rows(told: Iterable[Reason], depth: int) -> Iterator[tuple[str, str, str, s
         where = f"{it.where.path}:{it.where.line}:{it.where.column}" if it.where else ""
         named = f" ({', '.join(it.targets)})" if it.targets else ""
         name = f"target {it.key}" if it.kind == "target" else it.key
-        yield f"{'  ' * depth}{name}{named}", clip(it.change, 50), where, it.because
+        change = it.told(lambda side: clip(side, SIDE))
+        yield f"{'  ' * depth}{name}{named}", change, where, it.because
         yield from _rows(it.below, depth + 1)
+
+
+SIDE = 32
+"""Columns of the old and of the new value, at most: neither hides the other."""
 
 
 def _becomes(target: str, before: Ids, after: Ids | None) -> str:
@@ -208,19 +228,37 @@ def _becomes(target: str, before: Ids, after: Ids | None) -> str:
 
 
 def github_lines(
-    lock: Path, told: Iterable[Reason], impossible: Iterable[Problem], fix: str
+    lock: Path,
+    told: Iterable[Reason],
+    impossible: Iterable[Problem],
+    fix: str,
+    env: Mapping[str, str],
 ) -> Iterator[str]:
     """Workflow commands of GitHub Actions: one annotation for each cause, at its line."""
     for it in told:
-        where = it.where or Where(path=str(lock), line=1, column=1)
         follows = [f"{name.strip()} {change}" for name, change, _, _ in _rows(it.below, 0)]
         text = f"{it.key} {it.change}: {it.because}"
         text += f"; with it {', '.join(follows)}" if follows else ""
-        yield github_line(where, "KV0301: the lock is stale", f"{text}. Fix: {fix}")
-    for problem in impossible:
-        where = problem.where or Where(path=str(lock), line=1, column=1)
+        text += f". Fix: {fix}" if fix else ""
+        where = _annotated(it.where, lock, env)
+        yield github_line(where, "KV0301: the lock is stale", text)
+    yield from problem_lines(lock, impossible, env)
+
+
+def problem_lines(lock: Path, problems: Iterable[Problem], env: Mapping[str, str]) -> Iterator[str]:
+    """The same for problems that leave nothing to compare."""
+    for problem in problems:
         text = problem.message + (f". {problem.hint}" if problem.hint else "")
+        where = _annotated(problem.where, lock, env)
         yield github_line(where, f"{problem.code}: {problem.severity}", text)
+
+
+def _annotated(where: Where | None, lock: Path, env: Mapping[str, str]) -> Where:
+    """A place as GitHub knows it: from the top of the repository, wherever the command was run."""
+    where = where or Where(path=str(lock), line=1, column=1)
+    path, top = Path(where.path).resolve(), Path(env.get("GITHUB_WORKSPACE") or Path.cwd())
+    start = top.resolve() if path.is_relative_to(top.resolve()) else Path.cwd()
+    return replace(where, path=Path(os.path.relpath(path, start)).as_posix())
 
 
 def github_line(where: Where, title: str, text: str) -> str:

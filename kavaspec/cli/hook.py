@@ -1,21 +1,24 @@
 """What pre-commit runs: `check` for every pair of spec and lock that a commit touches.
 
-    python -m kavaspec.cli.hook experiments/a/kava.toml experiments/b/kava.lock uv.lock
+    python -m kavaspec.cli.hook experiments/a/kava.toml experiments/b/kava.lock facts/a100.yaml uv.lock
 
-A pair is NAME.toml and NAME.lock in one folder. Other TOML files and other tools' locks are left
-alone, and a lock without its spec is only read.
+A pair is NAME.toml and NAME.lock in one folder. A fact file belongs to every pair whose spec names
+it. Other TOML and YAML files and other tools' locks are left alone, and a lock without its spec is
+only read.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from kavaspec.errors import Exit
 
 _MARK = re.compile(rb"(?m)^lock_version:")
+_FACTS = re.compile(rb"(?m)^facts_version:")
+YAML = (".yaml", ".yml")
 
 
 def main(paths: Sequence[str]) -> int:
@@ -31,8 +34,41 @@ def main(paths: Sequence[str]) -> int:
 
 def locks_of(paths: Iterable[str]) -> list[Path]:
     """The kavaspec locks that these files are, or belong to, each once."""
-    beside = {Path(path).with_suffix(".lock") for path in paths}
+    files = [Path(path) for path in paths]
+    beside = {path.with_suffix(".lock") for path in files if path.suffix not in YAML}
+    facts = {path.resolve() for path in files if path.suffix in YAML and _holds_facts(path)}
+    if facts:
+        beside |= {lock for lock in Path().rglob("*.lock") if facts & set(_fact_files(lock))}
     return sorted(lock for lock in beside if _is_ours(lock))
+
+
+def _holds_facts(path: Path) -> bool:
+    """Whether a YAML file is a fact file, broken or not, or was one: it may be gone."""
+    try:
+        return _FACTS.search(path.read_bytes()) is not None
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def _fact_files(lock: Path) -> Iterator[Path]:
+    """The fact files that the spec of a lock names."""
+    import tomli
+
+    if not _has_spec(lock) or not _is_ours(lock):
+        return
+    try:
+        said = tomli.loads(lock.with_suffix(".toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return  # its own pair is checked, and says what is wrong
+    targets = said.get("targets")
+    tables = (
+        [it for it in targets.values() if isinstance(it, dict)] if isinstance(targets, dict) else []
+    )
+    named = said.get("facts", [])
+    every = [*(named if isinstance(named, list) else [named]), *(it.get("facts") for it in tables)]
+    yield from ((lock.parent / path).resolve() for path in every if isinstance(path, str))
 
 
 def _is_ours(lock: Path) -> bool:

@@ -245,6 +245,11 @@ class _Reader:
     def _parse(self, text: str) -> Any:
         from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+        for number, said in enumerate(self.lines):
+            if said.startswith(("<<<<<<< ", ">>>>>>> ")):
+                message = "this line is left from a merge that was not finished"
+                hint = "keep one side, or what is true of both, and remove the markers"
+                raise KavaError(self._problem(message, number, 0, hint=hint))
         try:
             return held_within_bounds(_yaml().load(text))
         except TypeError as error:

@@ -100,3 +100,5 @@ class Here:
     """Held-out rows that a smoke run is judged on at most; None: as many as the lock says."""
     facts: Mapping[str, Plain]
     """What preflight measured, for the receipt."""
+    cache: Path | None = None
+    """Where things are kept that can be made again; None when nothing of this lock is."""

@@ -5,7 +5,7 @@ Only loaded when there is something to tell; whether a lock is fresh is `kavaspe
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -51,6 +51,10 @@ class Reason:
     @property
     def change(self) -> str:
         """`16 -> 8`, as a person reads it."""
+        return self.told(lambda side: side)
+
+    def told(self, side: Callable[[str], str]) -> str:
+        """The same, with each value as `side` shortens it."""
         match self.kind:
             case "fact":
                 return "has to be seen anew"
@@ -59,13 +63,13 @@ class Reason:
             case "waits":
                 return "not known yet"
             case "decided otherwise":
-                return f"{self._spelled(self.new)}, as before"
+                return f"{side(self._spelled(self.new))}, as before"
             case "added":
-                return f"missing -> {self._spelled(self.new)}"
+                return f"missing -> {side(self._spelled(self.new))}"
             case "removed":
-                return f"{self._spelled(self.old)} -> gone"
+                return f"{side(self._spelled(self.old))} -> gone"
             case _:
-                return f"{self._spelled(self.old)} -> {self._spelled(self.new)}"
+                return f"{side(self._spelled(self.old))} -> {side(self._spelled(self.new))}"
 
     def _spelled(self, value: Plain) -> str:
         kind = kind_of(self.key)

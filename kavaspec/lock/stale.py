@@ -22,6 +22,8 @@ class Known:
 
     experiment: Facts
     targets: Mapping[str, Facts]
+    notes: tuple[str, ...] = ()
+    """What a fact file says and is not taken, and files that are not there: nothing is silent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

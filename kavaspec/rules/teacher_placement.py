@@ -1,4 +1,7 @@
-"""train.teacher_placement: beside the student, so that keys and values do not travel."""
+"""train.teacher_placement: beside the student, so that keys and values do not travel.
+
+From disk (`cached`) only when asked for: how much room there will be is not known when locking.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ def teacher_placement(device: str, allowed: Allowed = ANYTHING) -> Decision:
     """On the student's device.
 
     Raises:
-        Undecidable: if the spec allows neither.
+        Undecidable: if the spec allows none.
     """
     candidates = (
         Candidate(value="same_device", because=f"its cache is compared on {device} at every step"),
@@ -18,6 +21,11 @@ def teacher_placement(device: str, allowed: Allowed = ANYTHING) -> Decision:
             value="cpu",
             because="the spec leaves only this",
             otherwise="is the same place" if device == "cpu" else f"is slower than {device}",
+        ),
+        Candidate(
+            value="cached",
+            because="the spec leaves only this",
+            otherwise="takes disk for every row, and saves time from the second epoch on",
         ),
     )
     return choose(candidates, allowed)

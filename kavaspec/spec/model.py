@@ -174,8 +174,8 @@ class Train(Group):
     """Processes that share a global batch."""
     parallel: Literal["single", "replicated", "sharded"] = key(AUTO, "numerics")
     """How processes share the student."""
-    teacher_placement: Literal["same_device", "cpu"] = key(AUTO, "numerics")
-    """Where the teacher computes."""
+    teacher_placement: Literal["same_device", "cpu", "cached"] = key(AUTO, "numerics")
+    """Where the teacher computes; `cached`: beside the student, each row once, and then from disk."""
     threads: int = key(AUTO, "numerics", unit="threads", ge=1)
     """CPU threads of one process."""
     reproducibility: Literal["bitwise", "data_exact", "statistical"] = key(AUTO, "numerics")

@@ -9,19 +9,22 @@ AdamW, schedule, clip        Trainer
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import torch
+import transformers
 
 from kavaspec.errors import Exit, fail
 from kavaspec.lock.model import Here
+from kavaspec.sizes import spelled
 from kavaspec.sources.rows import Row as Columns
 from kavaspec.sources.rows import read_rows
 from kavaspec_runtime import load
-from kavaspec_runtime.capture import keep_cache_while_checkpointing, logits_at
-from kavaspec_runtime.data import Feed, Template, four_tokens, hold_labels
-from kavaspec_runtime.device import DTYPES, device_of, scaler_for
+from kavaspec_runtime.capture import Kept, keep_cache_while_checkpointing, logits_at
+from kavaspec_runtime.data import Batch, Feed, Template, four_tokens, hold_labels
+from kavaspec_runtime.device import DTYPES, device_of, scaler_for, title
 from kavaspec_runtime.evaluate import Exam, hold_against
 from kavaspec_runtime.lora import Lora, adapt
 from kavaspec_runtime.objectives import objective_for
@@ -29,6 +32,7 @@ from kavaspec_runtime.objectives.objective import Models, Objective
 from kavaspec_runtime.optimizer import Recipe, Schedule, adamw, trainable
 from kavaspec_runtime.order import Order
 from kavaspec_runtime.randomness import seeded
+from kavaspec_runtime.remember import Layout, Remembered, name_of
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Trainer
 
@@ -112,6 +116,10 @@ def build(settings: Settings, here: Here, tell: Tell) -> Built:
     sample = feed.order.rows(0)[:SCALE_ROWS]
     # row by row: the scales must not depend on the micro-batch
     objective = objective.measured(models, [feed.batch([row]).to(device) for row in sample])
+    if objective.needs_teacher and settings.text("train.teacher_placement") == "cached":
+        models = replace(
+            models, remembered=remembered_by(settings, here, feed, models, objective, tell)
+        )
     return Built(
         trainer=trainer_of(settings, models, objective), feed=feed, exam=exam, tokenizer=tokenizer
     )
@@ -289,6 +297,33 @@ def frozen_teacher(
         )
     teacher.eval().requires_grad_(requires_grad=False)
     return load.without_layers_after(teacher, objective.teacher_depth)
+
+
+def remembered_by(
+    settings: Settings, here: Here, feed: Feed, models: Models, objective: Objective, tell: Tell
+) -> Remembered:
+    """What the teacher sees of every row, on disk: found there, or filled while training."""
+    assert here.cache is not None, "preflight refuses a lock that keeps things where no place is"
+
+    def teach(batch: Batch) -> Kept:
+        with models.computing():
+            return models.teacher_reads(batch.to(models.device))
+
+    layout = Layout.of(teach(four_tokens()), objective.teacher_layers)
+    together, threads = settings.whole("train.micro_batch"), settings.whole("train.threads")
+    device = title(settings.text("train.device"), models.device, threads)
+    versions = (torch.__version__, transformers.__version__)
+    name = name_of(
+        *(settings.text(f"model.teacher.{word}") for word in ("digest", "quantization")),
+        *(settings.text(f"train.{word}") for word in ("precision", "attention", "reproducibility")),
+        *(device, together, versions, layout),
+        sha256(repr([row.ids for row in feed.rows]).encode()).hexdigest(),
+    )
+    folder = here.cache / "teacher" / name
+    tokens = sum(len(row.ids) for row in feed.rows)
+    size = spelled(tokens * layout.token_bytes, "bytes")
+    tell(f"what the teacher sees is kept in {folder}: {size} for all {len(feed.rows)} rows")
+    return Remembered(folder, feed, layout, teach, together=together, tell=tell)
 
 
 def lora_of(settings: Settings) -> Lora:

@@ -10,7 +10,7 @@ Shapes: B rows, T tokens.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -125,6 +125,8 @@ class Batch:
     """True where the token is to be predicted from the one before it."""
     rows: tuple[int, ...]
     """Which rows of the split these are."""
+    split: str = ""
+    """The split that is trained on; empty for any other."""
 
     def to(self, device: torch.device) -> Batch:
         return Batch(
@@ -132,6 +134,7 @@ class Batch:
             mask_BT=self.mask_BT.to(device),
             label_BT=self.label_BT.to(device),
             rows=self.rows,
+            split=self.split,
         )
 
 
@@ -199,7 +202,8 @@ class Feed:
 
     def batch(self, numbers: Sequence[int]) -> Batch:
         chosen = [self.rows[number] for number in numbers]
-        return pad(chosen, tuple(numbers), pad_id=self.pad_id, pad_to=self.pad_to)
+        batch = pad(chosen, tuple(numbers), pad_id=self.pad_id, pad_to=self.pad_to)
+        return replace(batch, split=self.split)
 
 
 def totals(rows: Sequence[Row], pad_to: int | None) -> Totals:

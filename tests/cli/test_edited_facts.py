@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
+from kavaspec.compile import _better_known
 from kavaspec.facts import assumed
-from kavaspec.facts.file import read_facts
+from kavaspec.facts.file import read_facts, write_facts
 from kavaspec.facts.model import Fact
 from kavaspec.lock.file import read_lock
 
 ROOT = Path(__file__).parents[2]
+
+
+MARKED = "<<<<<<< HEAD\n    value: 16\n=======\n    value: 32\n>>>>>>> other\n"
 
 
 @pytest.fixture
@@ -133,13 +137,46 @@ def test_a_fact_that_is_gone_and_one_that_is_new(locked: Path, capsys: pytest.Ca
     assert reason["where"]["path"] == "cpu-avx512bf16.yaml"
 
 
-def test_a_fact_file_that_is_not_here_leaves_what_was_recorded(
+def test_a_fact_file_that_is_not_here_leaves_what_was_recorded_and_says_so(
     locked: Path, capsys: pytest.CaptureFixture[str]
 ):
     """A lock stands on its own: `check` works where only it and its spec were copied to."""
     (locked / "cpu-avx512bf16.yaml").unlink()
-    assert run(capsys, "check")[0] == 0
+    code, text = run(capsys, "check")
+    assert code == 0
+    assert text.endswith(
+        "note: cpu-avx512bf16.yaml is not here: what the lock recorded of cpu stands\n"
+    )
     assert run(capsys, "lock")[0] == 8
+
+
+def test_a_merge_that_was_not_finished_in_a_fact_file(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = locked / "cpu-avx512bf16.yaml"
+    edit_fact(path, "fact.cpu.cores", "    value: 16\n", MARKED)
+    line = path.read_text(encoding="utf-8").splitlines().index("<<<<<<< HEAD") + 1
+    code, text = run(capsys, "check")
+    assert code == 2
+    assert text == (
+        "error[KV0202]: this line is left from a merge that was not finished\n"
+        f"  --> cpu-avx512bf16.yaml:{line}:1\n"
+        f"   {line} | <<<<<<< HEAD\n"
+        "      | ^^^^^^^^^^^^ keep one side, or what is true of both, and remove the markers\n"
+    )
+
+
+def test_an_assumption_of_a_file_goes_when_the_file_has_it_no_more(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = locked / "cpu-avx512bf16.yaml"
+    edit_fact(path, "fact.cpu.cores", "how: declared", "how: assumed")
+    assert run(capsys, "lock")[0] == 0
+    text = path.read_text(encoding="utf-8")
+    block = re.search(r"(?m)^  fact\.cpu\.cores:\n(?:    .*\n)+", text)
+    assert block is not None
+    path.write_text(text.replace(block[0], ""), encoding="utf-8")
+    assert run(capsys, "check")[0] == 3
 
 
 def test_a_mistake_in_a_fact_file_is_found_by_check_as_by_lock(
@@ -182,3 +219,101 @@ def test_what_a_newer_kavaspec_assumes_makes_no_lock_stale(
     assert run(capsys, "lock", "--refresh", "--target", "cpu")[0] == 0
     after = read_lock(locked / "kava.lock").targets["cpu"]
     assert after.facts["fact.memory.batch_table"].probe == "original_table@2"
+
+
+# ---- what is only declared about models and data
+
+
+def test_what_is_seen_no_better_never_replaces_what_is_known():
+    measured = Fact(value="m", how="measured", probe="p@1")
+    declared, other = (Fact(value=it, how="declared", probe="p@1") for it in "do")
+    assert _better_known({"a": declared}, {"a": other}) == {"a": declared}
+    assert _better_known({"a": declared}, {"a": measured}) == {"a": measured}
+    assert _better_known({"a": measured}, {"a": other}) == {"a": measured}
+    assert _better_known({}, {"a": other}) == {"a": other}
+
+
+@pytest.mark.slow
+def test_locking_again_settles_it_whatever_lies_in_the_folder(
+    pair: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Only config.json is here, so its digest is declared, by the folder and by a fact file."""
+    config = pair / "models/qwen2.5-0.5b-instruct/config.json"
+    edit(config, '"rope_theta": ', '"rope_theta_was": 1, "rope_theta": 9')
+    before = (pair / "kava.lock").read_bytes()
+    assert run(capsys, "check")[0] == 0
+    assert run(capsys, "lock")[0] == 0
+    assert (pair / "kava.lock").read_bytes() == before, "digests are taken as recorded"
+
+    assert run(capsys, "facts", "--spec", "kava.toml", "--save", "models")[0] == 0
+    edit(pair / "kava.toml", 'name = "', 'facts = ["facts/models.yaml"]\n\nname = "')
+    assert run(capsys, "check")[0] == 3
+    assert run(capsys, "lock")[0] == 0
+    assert run(capsys, "check")[0] == 0
+    edit_fact(pair / "facts/models.yaml", "fact.student.digest", "sha256:", "sha256:00")
+    text = (pair / "facts/models.yaml").read_text(encoding="utf-8")
+    (pair / "facts/models.yaml").write_text(
+        re.sub(r"(sha256:00[0-9a-f]{62})[0-9a-f]{2}", r"\1", text), encoding="utf-8"
+    )
+    assert run(capsys, "check")[0] == 3
+    assert run(capsys, "lock")[0] == 0
+    assert run(capsys, "check")[0] == 0
+
+
+def test_what_was_measured_stands_before_what_a_file_declares_and_that_is_said(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    lock = read_lock(locked / "kava.lock")
+    digest = lock.facts["fact.student.digest"]
+    facts = {
+        "fact.student.digest": Fact(
+            value="sha256:" + "c" * 64, how="declared", probe=digest.probe, of=digest.of
+        )
+    }
+    write_facts(locked / "models.yaml", facts, note="By hand.")
+    edit(locked / "kava.toml", "name = ", 'facts = "models.yaml"\n\nname = ')
+    code, text = run(capsys, "check")
+    assert code == 0
+    assert text.splitlines()[-1] == (
+        f"note: models.yaml declares fact.student.digest = sha256:{'c' * 64}; "
+        f"{digest.value} was measured, and stands"
+    )
+
+
+# ---- annotations
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in-the-repository", "elsewhere"])
+def test_annotations_are_told_from_the_top_of_the_repository(
+    pair: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, inside: bool
+):
+    top = pair.parents[1] if inside else pair / "models"
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(top))
+    edit_fact(pair / "../facts/a100-slurm.yaml", "fact.gpu.memory_bytes", "80GiB", "20GiB")
+    code, text = run(capsys, "check", "--format", "github")
+    assert code == 3
+    named = "examples/facts/a100-slurm.yaml" if inside else "../facts/a100-slurm.yaml"
+    assert text.startswith(f"::error file={named},line=137,")
+
+
+def test_what_leaves_nothing_to_compare_is_annotated_too(
+    pair: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit_fact(pair / "../facts/a100-slurm.yaml", "fact.gpu.memory_bytes", "80GiB", "lots")
+    assert main(["check", "--format", "github"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == (
+        "::error file=../facts/a100-slurm.yaml,line=138,col=5,endColumn=10,title=KV0204%3A error::"
+        "fact.gpu.memory_bytes: expected a whole number (bytes), for example 80GiB, got lots. "
+        "write null where there is none\n"
+    )
+    assert captured.err.startswith("error[KV0204]: fact.gpu.memory_bytes: expected a whole number")
+
+
+def test_a_value_that_cannot_be_is_not_to_be_repaired_by_locking(
+    pair: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit(pair / "kava.toml", "global_batch = 32", "global_batch = 32\n\nwarmup_steps = 999")
+    code, text = run(capsys, "check", "--format", "github")
+    assert code == 7
+    assert "Fix: kavaspec lock" not in text

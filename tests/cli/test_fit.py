@@ -147,6 +147,12 @@ def test_a_bigger_card_is_no_drift_and_worth_a_note(lock: Lock):
     assert would_be(lock, "a100", bigger) == {}
 
 
+def test_of_a_value_that_does_not_hold_only_its_guard_tells(lock: Lock):
+    small = seen(A100 | {"fact.gpu.memory_bytes": 24 * GIB})
+    assert [held.key for held in hold(lock, "a100", small) if not held.ok] == ["train.micro_batch"]
+    assert "train.micro_batch" not in would_be(lock, "a100", small)
+
+
 def test_what_nothing_is_known_of_passes_only_a_guard_that_forbids(lock: Lock):
     blind = {held.guard: held.ok for held in hold(lock, "a100", seen({}))}
     assert [str(guard) for guard, ok in blind.items() if ok] == [

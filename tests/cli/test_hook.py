@@ -46,6 +46,20 @@ def test_a_pair_is_found_from_either_file_and_once(two: Path):
     ]
 
 
+def test_a_fact_file_belongs_to_every_pair_whose_spec_names_it(
+    two: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert locks_of(["a/cpu-avx512bf16.yaml"]) == [Path("a/kava.lock")]
+    edit(two / "b/kava.toml", 'facts = "cpu-', 'facts = "../a/cpu-')
+    both = [Path("a/kava.lock"), Path("b/kava.lock")]
+    assert locks_of(["a/cpu-avx512bf16.yaml"]) == both
+    (two / "other.yaml").write_text("jobs: []\n", encoding="utf-8")
+    assert locks_of(["other.yaml"]) == []
+    edit(two / "a/cpu-avx512bf16.yaml", "value: 16\n", "value: 8\n")
+    assert main(["a/cpu-avx512bf16.yaml"]) == 3
+    assert "the fact file says so" in capsys.readouterr().out
+
+
 def test_what_is_no_lock_of_ours_is_left_alone(two: Path):
     (two / "folder.lock").mkdir()
     others = ["uv.lock", "poetry.lock", "pixi.lock", "pyproject.toml", "folder.lock", "gone.toml"]

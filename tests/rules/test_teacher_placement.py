@@ -21,5 +21,9 @@ def test_teacher_placement(device, allowed, value, because):
     ("device", "because"), [("cuda", "is slower than cuda"), ("cpu", "is the same place")]
 )
 def test_the_cpu_is_turned_down(device, because):
-    [no] = teacher_placement(device).rejected
+    no, disk = teacher_placement(device).rejected
     assert (no.value, no.because) == ("cpu", because)
+    assert (disk.value, disk.because) == (
+        "cached",
+        "takes disk for every row, and saves time from the second epoch on",
+    )

@@ -25,6 +25,7 @@ class CrossEntropy(Objective):
     kind: ClassVar[str] = "ce"
     needs_teacher: ClassVar[bool] = False
     counts_padding: ClassVar[bool] = False
+    teacher_layers = ()
     teacher_depth: ClassVar[int] = 0
 
     @classmethod

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from kavaspec_runtime.capture import Kept, Seen, logits_at, teach, trunk
 from kavaspec_runtime.data import Batch, Totals
 from kavaspec_runtime.losses import cross_entropy
+from kavaspec_runtime.remember import Remembered
 from kavaspec_runtime.settings import Settings
 
 
@@ -29,6 +30,8 @@ class Models:
     """How many of the teacher's layers are read, from the first on."""
     mask_padding: bool
     """Whether attention is told what is padding: only where padding is compared too."""
+    remembered: Remembered | None = None
+    """What the teacher saw of the rows that are trained on, where it is kept on disk."""
 
     def computing(self) -> torch.autocast:
         """Matrix products in `precision`; float32 leaves everything as it is."""
@@ -41,6 +44,12 @@ class Models:
         return trunk(self.student, batch, mask_padding=self.mask_padding)
 
     def teacher_sees(self, batch: Batch) -> Kept:
+        if self.remembered is not None and batch.split == self.remembered.split:
+            return self.remembered.sees(batch)
+        return self.teacher_reads(batch)
+
+    def teacher_reads(self, batch: Batch) -> Kept:
+        """A forward pass of the teacher."""
         assert self.teacher is not None, "an objective that asks for a teacher says needs_teacher"
         return teach(
             self.teacher,
@@ -85,6 +94,8 @@ class Objective(ABC):
 
     kind: ClassVar[str]
     needs_teacher: ClassVar[bool]
+    teacher_layers: tuple[int, ...]
+    """Which of the teacher's layers are read."""
 
     @classmethod
     @abstractmethod
