@@ -193,6 +193,8 @@ def _train(
     as_json: bool,
 ) -> int:
     os.environ.update(library_settings(lock.values(here.target), cache))
+    for name, value in TRACKING.items():
+        os.environ.setdefault(name, value)
     at.err.line(at.err("· starting torch", "dim"))
     warnings.filterwarnings("ignore", module="transformers")  # about its own future, not this run
     try:
@@ -258,6 +260,10 @@ def _throw_away(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.name != "console.log":
             path.unlink()
+
+
+TRACKING = {"WANDB_MODE": "offline", "WANDB_PROJECT": "kavaspec"}
+"""What W&B reads when it starts, unless the person says otherwise: nothing is sent anywhere."""
 
 
 def library_settings(values: Mapping[str, object], cache: Path | None) -> dict[str, str]:

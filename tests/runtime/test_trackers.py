@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
+from kavaspec.cli.run import TRACKING
 from kavaspec.errors import KavaError
 from kavaspec.events import Event
 from kavaspec_runtime.run import run
@@ -22,6 +23,12 @@ SHORT = {
     "checkpoint__every": 2,
     "eval__exact_match_rows": 0,
 }
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in TRACKING.items():
+        monkeypatch.setenv(name, value)
 
 
 def tracked(

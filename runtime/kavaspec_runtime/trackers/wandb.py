@@ -1,11 +1,11 @@
 """Weights & Biases, offline: `wandb sync RUN/wandb/offline-run-*` sends it when there is a network.
 
-`WANDB_MODE=online` sends it at once. Every attempt of one run has the same id there.
+`WANDB_MODE=online` sends it at once; the library reads that, and the project, from the environment.
+Every attempt of one run has the same id there.
 """
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from kavaspec.events import End, Eval, Event, Run, Step
@@ -49,10 +49,8 @@ class WandB:
         values = thaw(self._lock.values(self._here.target))
         ids = {"kx": run.kx, "kn": run.kn, "target": run.target}
         self._run = wandb.init(
-            mode="online" if os.environ.get("WANDB_MODE") == "online" else "offline",
-            project=os.environ.get("WANDB_PROJECT", "kavaspec"),
             id=identity(self._here),
-            resume="allow" if os.environ.get("WANDB_MODE") == "online" else None,
+            resume="allow",
             name=run.name,
             group=run.kx,
             dir=str(self._here.run_folder),
