@@ -205,6 +205,7 @@ _ALL = (
     ("KV0810", 7, "an answer cannot be judged", "A held-out row has no text that marks its final answer.", "Name the mark in `eval.answer_after`, or set `eval.exact_match_rows = 0`."),
     ("KV0811", 7, "the student computes something that this version does not", "Its logits are changed after the vocabulary head.", "Choose another student."),
     ("KV0812", 7, "nothing to predict", "None of the rows of a step, or none of those that the student is judged on, has a token to predict. A mean over nothing is no loss of 0, so it is refused.", "Write a greater `data.max_length`, or leave it out."),
+    ("KV0813", 1, "attempts that save nothing", "Three attempts on one run folder in a row ended before any of them saved a checkpoint. A scheduler that queues such a job again would do so for ever, so this time the exit code does not ask for it.", "Give the job more time, or lower `checkpoint.every` and lock again. The attempt after this one is let through."),
     ("KV0821", 12, "a run is not what was written", "`verify` held a run folder against its own lock, digests, events and receipt, and they do not fit each other. The message names the file and what does not fit.", "Take the folder from a copy, or run its lock again with `--run NAME`."),
     ("KV0822", 12, "two runs do not agree", "`verify A B` found less in common than `train.reproducibility` promises: other bits, other rows, or other experiments.", "The output names the first step that differs and the likely cause; [verifying.md](verifying.md) says what to do about each."),
 )  # fmt: skip

@@ -29,6 +29,7 @@ from kavaspec.errors import Exit, KavaError, Problem  # noqa: E402
 from kavaspec.facts.model import Fact  # noqa: E402
 from kavaspec.lock.derive import derive, facts_of  # noqa: E402
 from kavaspec.lock.file import lock_text, parse_lock  # noqa: E402
+from kavaspec.lock.model import Here  # noqa: E402
 from kavaspec.lock.versions import NOTHING_RECORDED  # noqa: E402
 from kavaspec.plain import Plain, freeze  # noqa: E402
 from kavaspec.spec.load import parse_spec  # noqa: E402
@@ -448,6 +449,31 @@ def _silent() -> None:
     empty_rows(ExperimentRequest(), {"train": [{"question": "1 + 1 =", "answer": ""}]})
 
 
+def _no_progress() -> None:
+    from kavaspec_runtime.folder import MOST_IDLE, claimed
+
+    here = Here(
+        target="a100",
+        kx="kx1:aaaa",
+        kn="kn1:bbbb",
+        lock_text="",
+        run_folder=Path("run"),
+        teacher=None,
+        student=None,
+        data=None,
+        device_index=0,
+        resume=True,
+        allow_numerics=False,
+        rehearse=False,
+        stop_after=None,
+        judge_at_most=None,
+        facts={},
+    )
+    for attempt in range(MOST_IDLE + 1):
+        with claimed(replace(here, resume=attempt > 0)):
+            (Path("run") / "events.jsonl").touch()
+
+
 def _no_labels() -> None:
     from kavaspec_runtime.data import Row, hold_labels
 
@@ -795,6 +821,7 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0810": raised(_answer),
     "KV0811": raised(_capped),
     "KV0812": raised(_no_labels),
+    "KV0813": raised(_no_progress),
     "KV0821": _altered_run,
     "KV0822": _two_runs,
 }  # fmt: skip

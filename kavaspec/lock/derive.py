@@ -71,6 +71,7 @@ def derive(
     about = {name: fact for name, fact in experiment_facts.items() if is_experiment_fact(name)}
     base = resolve(spec.experiment, about, ours, base=NOTHING, not_found=not_found)
     problems = [*base.problems, *_cannot_be(base)]
+    met: dict[str, list[Problem]] = {}
     targets: dict[str, Target] = {}
     decisions: dict[str, Mapping[str, Decision]] = {}
     asked_for = set(base.facts_wanted)
@@ -83,7 +84,7 @@ def derive(
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
         vetoes, checked = veto(checks, merged, facts)
         found = (*vetoes, *_not_blamed(own.problems, vetoes), *_cannot_be(own))
-        problems += [spec.place(problem, name) for problem in found]
+        met[name] = [spec.place(problem, name) for problem in found]
         asks = own.facts_wanted | checked
         needed |= own.facts_needed
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
@@ -107,6 +108,7 @@ def derive(
         targets=MappingProxyType(targets),
         checks=version,
     )
+    problems += _of_targets(met)
     refused = [problem for problem in problems if problem not in base.problems]
     kept = [*_not_blamed(base.problems, refused), *refused]
     placed = [spec.place(problem) for problem in kept]
@@ -118,6 +120,20 @@ def derive(
         newer=later,
         problems=tuple(dict.fromkeys(placed)),  # a veto about the experiment comes once per target
     )
+
+
+def _of_targets(met: Mapping[str, Sequence[Problem]]) -> Iterator[Problem]:
+    """Each problem once; one that not every target has says which do."""
+    where: dict[Problem, list[str]] = {}
+    for name, problems in met.items():
+        for problem in dict.fromkeys(problems):
+            where.setdefault(problem, []).append(name)
+    for problem, names in where.items():
+        if len(names) == len(met):
+            yield problem
+        else:
+            on = "target" if len(names) == 1 else "targets"
+            yield replace(problem, message=f"{problem.message} ({on} {', '.join(names)})")
 
 
 def _facts(names: Sequence[str]) -> list[str]:

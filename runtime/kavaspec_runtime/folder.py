@@ -56,7 +56,7 @@ def claimed(here: Here) -> Iterator[Folder]:
     """Take the run folder for the time inside.
 
     Raises:
-        KavaError: 8 when it is of another lock, finished or busy, when it has a run already and
+        KavaError: 1 when the last attempts have saved nothing; 8 when it is of another lock, finished or busy, when it has a run already and
             `resume` was not asked for, or when it has none and it was.
     """
     problem = refused(here)
@@ -96,10 +96,36 @@ def _take(folder: Path) -> None:
         json.dump(me, file)
 
 
+MOST_IDLE = 3
+"""Attempts in a row that may save nothing. A scheduler that queues a job again would go on for ever."""
+
+
 def _entered(here: Here) -> Folder:
     known = read_json(here.run_folder / "run.json") or {"attempts": 0}
-    attempt = int(str(known["attempts"])) + 1
-    ids = {"kx": here.kx, "kn": here.kn, "target": here.target, "attempts": attempt}
-    replace_flushed(here.run_folder / "run.json", json.dumps(ids, indent=1) + "\n")
+    before, saved = int(str(known["attempts"])), _saved_step(here.run_folder)
+    idle = int(str(known.get("idle", 0))) + 1 if known.get("saved_step") == saved else 0
+    too_many = idle == MOST_IDLE
+    counts = {
+        "attempts": before if too_many else before + 1,
+        "saved_step": saved,
+        "idle": 0 if too_many else idle,
+    }
+    ids = {"kx": here.kx, "kn": here.kn, "target": here.target}
+    replace_flushed(here.run_folder / "run.json", json.dumps(ids | counts, indent=1) + "\n")
+    if too_many:
+        raise fail(
+            f"{MOST_IDLE} attempts in a row ended before one of them saved anything beyond step {saved}",
+            Exit.FAILED,
+            code="KV0813",
+            key="checkpoint.every",
+            hint="give the job more time, or lower checkpoint.every and lock again; the next attempt "
+            "is let through",
+        )
     replace_flushed(here.run_folder / "kava.lock", here.lock_text)
-    return Folder(path=here.run_folder, attempt=attempt)
+    return Folder(path=here.run_folder, attempt=before + 1)
+
+
+def _saved_step(folder: Path) -> int:
+    """Of the newest checkpoint, by its name; 0 when there is none."""
+    names = [path.name for path in (folder / "checkpoints").glob("step-*")]
+    return max((int(name[5:]) for name in names if name[5:].isdigit()), default=0)

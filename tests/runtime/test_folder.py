@@ -63,6 +63,8 @@ def test_a_new_folder_gets_the_lock_and_its_ids_and_is_busy_only_inside(here):
         "kn": "kn1:bbbb",
         "target": "here",
         "attempts": 1,
+        "saved_step": 0,
+        "idle": 0,
     }
     assert not (here.run_folder / "busy.json").exists()
 
@@ -188,3 +190,45 @@ def test_a_place_that_cannot_be_written_is_named(here):
     assert (problem.exit, problem.key) == (8, "paths.output")
     assert problem.message.startswith(f"{here.run_folder} cannot be written: ")
     assert problem.hint == "choose a place that you may write to in paths.output"
+
+
+# ---- attempts that save nothing
+
+
+def again(here: Here, *, save: int | None = None) -> None:
+    with claimed(replace(here, resume=True)):
+        if save is not None:
+            (here.run_folder / f"checkpoints/step-{save}").mkdir(parents=True)
+
+
+def test_three_attempts_that_save_nothing_are_not_followed_by_a_fourth_and_then_by_one(here):
+    """A job that is queued again and again ends with a code that asks for no further attempt."""
+    once(here)
+    again(here)
+    again(here)
+    with pytest.raises(KavaError) as caught:
+        again(here)
+    [problem] = caught.value.problems
+    assert (problem.exit, problem.code, problem.message) == (
+        1,
+        "KV0813",
+        "3 attempts in a row ended before one of them saved anything beyond step 0",
+    )
+    assert not (here.run_folder / "busy.json").exists()
+    assert json.loads((here.run_folder / "run.json").read_text())["attempts"] == 3
+    with claimed(replace(here, resume=True)) as folder:
+        assert folder.attempt == 4, "a person who asks once more is let through"
+
+
+def test_a_checkpoint_is_progress(here):
+    once(here)
+    again(here)
+    again(here, save=10)
+    again(here)
+    again(here, save=20)
+    again(here)
+    again(here)
+    again(here)
+    with pytest.raises(KavaError) as caught:
+        again(here)
+    assert caught.value.problems[0].message.endswith("beyond step 20")
