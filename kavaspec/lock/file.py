@@ -19,6 +19,7 @@ from kavaspec import __version__
 from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
 from kavaspec.facts.model import TRUST, How
 from kavaspec.lock.canon import digest
+from kavaspec.lock.markers import conflict_markers, sides
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.sense import nonsense, without
 from kavaspec.plain import Plain, freeze, held_within_bounds
@@ -252,8 +253,6 @@ def parse_lock(text: str, path: str) -> Lock:
     text = text.replace("\r\n", "\n")  # a checkout on Windows may have changed the line ends
     marker = next(conflict_markers(text), None)
     if marker is not None:
-        from kavaspec.lock.merge import sides  # it imports this file
-
         sides(text, path)  # raises, with another way out, where the markers do not belong together
         hint = "resolve kava.toml, then run: kavaspec lock"
         message = "this lock has an unresolved merge conflict"
@@ -283,13 +282,6 @@ def intact_parts(text: str, path: str) -> Lock | None:
         raise
     except KavaError:
         return None
-
-
-def conflict_markers(text: str) -> Iterator[tuple[int, str]]:
-    """Line number and first character of every conflict marker of git."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith(("<<<<<<<", "|||||||", ">>>>>>>")) or line == "=======":
-            yield number, line[0]
 
 
 def _yaml(text: str, path: str) -> Any:

@@ -24,7 +24,8 @@ from types import MappingProxyType
 
 from kavaspec.errors import Exit, KavaError, Problem, Said, Where
 from kavaspec.facts.model import TRUST
-from kavaspec.lock.file import UnknownVersion, conflict_markers, intact_parts, parse_lock
+from kavaspec.lock.file import UnknownVersion, intact_parts, parse_lock
+from kavaspec.lock.markers import conflict_markers, sides
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.plain import Plain, same, toml
 from kavaspec.spec.spec import Spec
@@ -155,31 +156,6 @@ def _undecided(key: str, sides: tuple[Lock, Lock], text: str, path: str) -> Prob
     )
 
 
-def sides(text: str, path: str) -> tuple[str, str]:
-    """The two texts behind a conflict; the common ancestor that diff3 and zdiff3 show is left out.
-
-    Raises:
-        KavaError: exit 6, naming the first marker that has no partner.
-    """
-    ours: list[str] = []
-    theirs: list[str] = []
-    opened, part = 0, "both"
-    for number, line in enumerate(text.split("\n"), 1):
-        marker = line[:7] if line == "=======" or line[:7] in _MARKERS else ""
-        if part == "base" and marker != "=======":
-            continue  # a merge of several ancestors leaves its own, longer markers in here
-        if not marker:
-            ours += [line] if part in ("both", "ours") else []
-            theirs += [line] if part in ("both", "theirs") else []
-        elif (marker, part) in _NEXT:
-            opened, part = number if part == "both" else opened, _NEXT[marker, part]
-        else:
-            raise KavaError(_stray(text, path, number))
-    if part != "both":
-        raise KavaError(_stray(text, path, opened))
-    return "\n".join(ours), "\n".join(theirs)
-
-
 def derived_again(sides: tuple[Lock, Lock], new: Lock) -> tuple[str, ...]:
     """Keys of a lock that are not simply what both sides of the conflict said."""
     first, second = (_all_blocks(side) for side in sides)
@@ -191,16 +167,6 @@ def derived_again(sides: tuple[Lock, Lock], new: Lock) -> tuple[str, ...]:
     return tuple(f"{key} ({target})" if target else key for key, target in found)
 
 
-_MARKERS = ("<<<<<<<", "|||||||", ">>>>>>>")
-_NEXT = {
-    ("<<<<<<<", "both"): "ours",
-    ("|||||||", "ours"): "base",
-    ("=======", "ours"): "theirs",
-    ("=======", "base"): "theirs",
-    (">>>>>>>", "theirs"): "both",
-}
-"""Marker and the part it stands in -> the part that follows."""
-
 NOTHING = Lock(
     version=LOCK_VERSION,
     set=MappingProxyType({}),
@@ -209,19 +175,6 @@ NOTHING = Lock(
     targets=MappingProxyType({}),
 )
 """What a side tells of which nothing can be read."""
-
-
-def _stray(text: str, path: str, line: int) -> Problem:
-    return Problem(
-        message="this conflict marker has no partner, so the two sides cannot be told apart",
-        exit=Exit.BROKEN,
-        code="KV0602",
-        where=Where(path=path, line=line, column=1, width=7, text=text.split("\n")[line - 1]),
-        hint=(
-            "take one side whole, `git checkout --ours kava.lock`, or remove the file;\n"
-            "then run: kavaspec lock"
-        ),
-    )
 
 
 def _merged(

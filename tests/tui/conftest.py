@@ -2,10 +2,6 @@ import os
 import time
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("no-clock", deadline=None)
-settings.load_profile("no-clock")  # a busy machine is no failure
 
 
 @pytest.fixture(autouse=True)
