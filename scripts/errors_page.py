@@ -754,6 +754,9 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0012": raised(_no_parquet),
     "KV0013": cli("why", "train", "--uses", files=locked()),
     "KV0014": usage("lock", "--traget", "a100"),
+    "KV0015": cli(
+        "pin", "train.micro_batch=8", files={"kava.toml": HEAD + "train = { global_batch = 32 }\n"}
+    ),
     "KV0201": raised(lambda: _read_facts("facts/a100.yaml")),
     "KV0202": facts("facts_version: 1\nfacts: [\n"),
     "KV0203": facts(fact("fact.gpu.memory", "{value: 80GiB, how: declared}")),

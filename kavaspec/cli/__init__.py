@@ -13,6 +13,7 @@ COMMANDS = (
     "fix",
     "check",
     "why",
+    "pin",
     "diff",
     "run",
     "verify",

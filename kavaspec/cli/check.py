@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +12,7 @@ import typer
 
 from kavaspec.cli.app import Shell, shell
 from kavaspec.cli.render import clip, print_json, problems_text, table
-from kavaspec.errors import Exit, KavaError, Problem, Where, fail
+from kavaspec.errors import Exit, KavaError, Problem, fail
 from kavaspec.lock.file import read_lock
 from kavaspec.lock.ids import Ids, ids, short, spell
 from kavaspec.lock.model import Lock
@@ -34,13 +32,19 @@ class Format(StrEnum):
     TEXT = "text"
     JSON = "json"
     GITHUB = "github"
+    SARIF = "sarif"
+
+
+MARKED = (Format.GITHUB, Format.SARIF)
+"""Told to programs that mark lines of files."""
 
 
 def command(
     lock: Annotated[Path, typer.Argument(help="The lock.")] = Path("kava.lock"),
     spec: Annotated[Path | None, typer.Option(help="The spec; LOCK with .toml by default.")] = None,
     format: Annotated[
-        Format, typer.Option(help="text, json, or github: annotations of a pull request.")
+        Format,
+        typer.Option(help="text, json, github (annotations of a pull request), or sarif."),
     ] = Format.TEXT,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> int:
@@ -49,9 +53,8 @@ def command(
     try:
         return _check(lock, spec, format, as_json, at)
     except KavaError as error:
-        if format is Format.GITHUB and not as_json:
-            for line in problem_lines(lock, error.problems, at.env):
-                at.out.line(line)
+        if format in MARKED and not as_json:
+            _mark(format, lock, (), error.problems, "", at)
         raise
 
 
@@ -82,14 +85,34 @@ def _check(lock: Path, spec: Path | None, format: Format, as_json: bool, at: She
             notes=known.notes if known else (),
             fix=None if found.fresh or impossible else fix,
         )
-    elif format is Format.GITHUB:
-        for line in github_lines(lock, told, impossible, "" if impossible else fix, at.env):
-            at.out.line(line)
+    elif format in MARKED:
+        _mark(format, lock, told, impossible, "" if impossible else fix, at)
     else:
         _print(lock, locked, found, told, impossible, fix, at)
         for note in known.notes if known else ():
             at.out.line(at.out(f"note: {note}", "dim"))
     return int(code)
+
+
+def _mark(
+    format: Format,
+    lock: Path,
+    told: Sequence[Reason],
+    problems: Sequence[Problem],
+    fix: str,
+    at: Shell,
+) -> None:
+    from kavaspec.cli.marks import github_line, marks, sarif  # a person needs none of it
+
+    causes = [(it, _follows(it)) for it in told]
+    found = marks(lock, causes, problems, fix=fix, env=at.env)
+    lines = [sarif(found)] if format is Format.SARIF else map(github_line, found)
+    for line in lines:
+        at.out.line(line)
+
+
+def _follows(it: Reason) -> str:
+    return ", ".join(f"{name.strip()} {change}" for name, change, _, _ in _rows(it.below, 0))
 
 
 def _known(spec: Spec, lock: Lock, folder: Path) -> Known | None:
@@ -225,57 +248,6 @@ def _becomes(target: str, before: Ids, after: Ids | None) -> str:
         if old != new
     ]
     return line + (f"; would become {', '.join(changed)}" if changed else "; would stay the same")
-
-
-def github_lines(
-    lock: Path,
-    told: Iterable[Reason],
-    impossible: Iterable[Problem],
-    fix: str,
-    env: Mapping[str, str],
-) -> Iterator[str]:
-    """Workflow commands of GitHub Actions: one annotation for each cause, at its line."""
-    for it in told:
-        follows = [f"{name.strip()} {change}" for name, change, _, _ in _rows(it.below, 0)]
-        text = f"{it.key} {it.change}: {it.because}"
-        text += f"; with it {', '.join(follows)}" if follows else ""
-        text += f". Fix: {fix}" if fix else ""
-        where = _annotated(it.where, lock, env)
-        yield github_line(where, "KV0301: the lock is stale", text)
-    yield from problem_lines(lock, impossible, env)
-
-
-def problem_lines(lock: Path, problems: Iterable[Problem], env: Mapping[str, str]) -> Iterator[str]:
-    """The same for problems that leave nothing to compare."""
-    for problem in problems:
-        text = problem.message + (f". {problem.hint}" if problem.hint else "")
-        where = _annotated(problem.where, lock, env)
-        yield github_line(where, f"{problem.code}: {problem.severity}", text)
-
-
-def _annotated(where: Where | None, lock: Path, env: Mapping[str, str]) -> Where:
-    """A place as GitHub knows it: from the top of the repository, wherever the command was run."""
-    where = where or Where(path=str(lock), line=1, column=1)
-    path, top = Path(where.path).resolve(), Path(env.get("GITHUB_WORKSPACE") or Path.cwd())
-    start = top.resolve() if path.is_relative_to(top.resolve()) else Path.cwd()
-    return replace(where, path=Path(os.path.relpath(path, start)).as_posix())
-
-
-def github_line(where: Where, title: str, text: str) -> str:
-    """`::error file=kava.toml,line=3,col=1,title=...::text`, escaped as GitHub reads it."""
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    fields = {
-        "file": where.path,
-        "line": where.line,
-        "col": where.column,
-        "endColumn": where.column + where.width,
-        "title": title,
-    }
-    properties = ",".join(
-        f"{name}={str(value).replace('%', '%25').replace(':', '%3A').replace(',', '%2C')}"
-        for name, value in fields.items()
-    )
-    return f"::error {properties}::{escaped}"
 
 
 def newer_lines(newer: Sequence[Newer]) -> Iterator[str]:

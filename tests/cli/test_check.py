@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kavaspec.cli import main
-from kavaspec.cli.check import github_line, lock_command
+from kavaspec.cli.check import lock_command
+from kavaspec.cli.marks import Mark, github_line
 from kavaspec.errors import Where
 
 
@@ -189,9 +190,40 @@ def test_an_annotation_says_what_is_impossible(locked: Path, capsys: pytest.Capt
 
 def test_no_text_breaks_out_of_an_annotation():
     where = Where(path="a,b:c.toml", line=1, column=2, width=3)
-    assert github_line(where, "x", "100%\n::error::") == (
-        "::error file=a%2Cb%3Ac.toml,line=1,col=2,endColumn=5,title=x::100%25%0A::error::"
+    mark = Mark(where=where, code="KV0301", title="x", text="100%\n::error::")
+    assert github_line(mark) == (
+        "::error file=a%2Cb%3Ac.toml,line=1,col=2,endColumn=5,title=KV0301%3A x::100%25%0A::error::"
     )
+
+
+def test_for_code_scanning(locked: Path, capsys: pytest.CaptureFixture[str]):
+    code, text = run(capsys, "--format", "sarif")
+    [fresh] = json.loads(text)["runs"]
+    assert (code, fresh["results"]) == (0, [])
+    edit(locked / "kava.toml", "steps = 1000", "steps = 2000")
+    code, text = run(capsys, "--format", "sarif")
+    [told] = json.loads(text)["runs"]
+    assert code == 3
+    assert [rule["id"] for rule in told["tool"]["driver"]["rules"]] == ["KV0301"]
+    [result] = told["results"]
+    assert result["message"]["text"] == (
+        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200. "
+        "Fix: kavaspec lock"
+    )
+    [place] = result["locations"]
+    assert place["physicalLocation"] == {
+        "artifactLocation": {"uri": "kava.toml"},
+        "region": {"startLine": 35, "startColumn": 1, "endColumn": 6},
+    }
+
+
+def test_what_cannot_be_read_is_a_result_of_code_scanning_too(
+    locked: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit(locked / "kava.toml", "steps = 1000", "steps = many")
+    assert main(["check", "--format", "sarif"]) == 2
+    [told] = json.loads(capsys.readouterr().out)["runs"]
+    assert [it["ruleId"] for it in told["results"]] == ["KV0101"]
 
 
 def test_the_fix_carries_everything_that_the_lock_was_made_with():

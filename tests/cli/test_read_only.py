@@ -60,6 +60,10 @@ READS: Mapping[str, tuple[str, ...]] = {
         "--upgrade all --dry-run --json",
     ),
     "fix": ("--dry-run", "kava.toml --dry-run --json"),
+    "pin": (
+        "train.micro_batch --dry-run",
+        "train.micro_batch=8 --spec kava.toml --lock kava.lock --target cpu --dry-run --json",
+    ),
 }
 """Command -> the rest of the line. What writes without `--dry-run` is here with it."""
 
@@ -67,6 +71,7 @@ WRITES = {
     "init": "the spec that it is told to",
     "lock": "the lock",
     "fix": "the spec",
+    "pin": "the spec",
     "facts": "with --save, a fact file",
     "run": "its run folder",
 }

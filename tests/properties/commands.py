@@ -29,6 +29,7 @@ ENDS: Mapping[str, frozenset[Exit]] = {
     "tui": READING,
     "run": READING | {Exit.STALE, Exit.DRIFT, Exit.UNSATISFIABLE},
     "fix": frozenset({Exit.OK, Exit.USAGE, Exit.ENVIRONMENT}),
+    "pin": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.ENVIRONMENT}),
     "facts": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}),
     "schema": frozenset({Exit.OK, Exit.USAGE}),
     "init": frozenset({Exit.OK, Exit.USAGE, Exit.ENVIRONMENT}),

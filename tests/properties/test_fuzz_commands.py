@@ -199,9 +199,10 @@ OPTIONS: Mapping[str, Mapping[str, st.SearchStrategy[str] | None]] = {
     "why": {"": WORD, "--lock": PATH, "--spec": PATH, "--target": WORD, "--not": WORD, "--if": PAIR, "--uses": None, "--json": None},
     "diff": {"": PATH, "--target": WORD, "--all": None, "--markdown": None, "--json": None},
     "tui": {"": PATH, "--plain": None, "--once": None, "--json": None},
-    "run": {"": PATH, "--target": WORD, "--resume": None, "--run": WORD, "--smoke": WORD, "--allow": WORD, "--json": None},
+    "run": {"": PATH, "--target": WORD, "--resume": None, "--run": WORD, "--smoke": WORD, "--allow": WORD, "--track": WORD, "--json": None},
     "lock": {"": PATH, "--target": WORD, "--set": PAIR, "--upgrade": WORD, "--dry-run": None, "--all": None, "--json": None},
     "fix": {"": PATH, "--dry-run": None, "--json": None},
+    "pin": {"": PAIR, "--spec": PATH, "--lock": PATH, "--target": WORD, "--dry-run": None, "--json": None},
     "schema": {"--markdown": None, "--json": None, "": WORD},
 }  # fmt: skip
 
@@ -218,7 +219,7 @@ def lines(draw: st.DrawFn) -> tuple[str, ...]:
         words += [draw(value)] if value is not None else []
     if draw(st.integers(0, 9)) == 0:
         words.append(draw(st.sampled_from(["--nonsense", "-x", "--", "--help", "--version"])))
-    return tuple(words) if command != "lock" else (*words, "--dry-run")
+    return (*words, "--dry-run") if command in ("lock", "pin") else tuple(words)
 
 
 def test_every_option_of_every_reading_command_is_tried():
