@@ -42,10 +42,16 @@ class Part:
     """`key` or `value`."""
     heads: int
     width: int
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, layer: int, tensor: str, x_BHTD: Tensor) -> Part:
+        heads, width = x_BHTD.shape[1], x_BHTD.shape[3]
+        return cls(layer=layer, tensor=tensor, heads=heads, width=width, dtype=x_BHTD.dtype)
 
     @property
-    def features(self) -> int:
-        return self.heads * self.width
+    def token_bytes(self) -> int:
+        return self.heads * self.width * self.dtype.itemsize
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,26 +59,19 @@ class Layout:
     """What is kept of every token, in order."""
 
     parts: tuple[Part, ...]
-    dtype: torch.dtype
 
     @property
     def token_bytes(self) -> int:
-        return sum(part.features for part in self.parts) * self.dtype.itemsize
+        return sum(part.token_bytes for part in self.parts)
 
     @classmethod
     def of(cls, kept: Kept, layers: Sequence[int]) -> Layout:
-        """As a first forward pass leaves them."""
+        """As a forward pass leaves them."""
         parts = []
         for layer in sorted(set(layers)):
-            for tensor, x_BHTD in (
-                ("key", kept.keys_BHTD[layer]),
-                ("value", kept.values_BHTD[layer]),
-            ):
-                part = Part(
-                    layer=layer, tensor=tensor, heads=x_BHTD.shape[1], width=x_BHTD.shape[3]
-                )
-                parts.append(part)
-        return cls(parts=tuple(parts), dtype=kept.keys_BHTD[0].dtype)
+            parts.append(Part.of(layer, "key", kept.keys_BHTD[layer]))
+            parts.append(Part.of(layer, "value", kept.values_BHTD[layer]))
+        return cls(parts=tuple(parts))
 
 
 class Remembered:
@@ -103,14 +102,13 @@ class Remembered:
         rows, longest = batch.ids_BT.shape
         begin = 0
         for part in self._layout.parts:
-            x_BHTD = torch.zeros(rows, part.heads, longest, part.width, dtype=self._layout.dtype)
+            x_BHTD = torch.zeros(rows, part.heads, longest, part.width, dtype=part.dtype)
             for place, (row, block) in enumerate(zip(batch.rows, blocks, strict=True)):
                 length = self._lengths[row]
-                size = part.features * self._layout.dtype.itemsize * length
-                at = begin * length
-                x_T = torch.frombuffer(bytearray(block[at : at + size]), dtype=self._layout.dtype)
+                own = block[begin * length : (begin + part.token_bytes) * length]
+                x_T = torch.frombuffer(bytearray(own), dtype=part.dtype)
                 x_BHTD[place, :, :length] = x_T.view(length, part.heads, part.width).transpose(0, 1)
-            begin += part.features * self._layout.dtype.itemsize
+            begin += part.token_bytes
             (keys if part.tensor == "key" else values)[part.layer] = x_BHTD.to(batch.ids_BT.device)
         return Kept(keys_BHTD=_by_layer(keys), values_BHTD=_by_layer(values))
 
@@ -135,6 +133,10 @@ class Remembered:
     def _learn(self, group: Sequence[int]) -> dict[int, bytes]:
         """Let the teacher read these rows, and keep what it leaves."""
         kept = self._teach(self._feed.batch(group))
+        layers = [part.layer for part in self._layout.parts]
+        assert Layout.of(kept, layers) == self._layout, (
+            "a model leaves the same shapes for all rows"
+        )
         blocks = {}
         for place, row in enumerate(group):
             length = self._lengths[row]

@@ -11,8 +11,11 @@ import pytest
 import torch
 
 from kavaspec_runtime.build import build
+from kavaspec_runtime.capture import Kept
+from kavaspec_runtime.data import Batch, Feed, Row
 from kavaspec_runtime.objectives.objective import Models
-from kavaspec_runtime.remember import Remembered
+from kavaspec_runtime.order import Order
+from kavaspec_runtime.remember import Layout, Remembered
 from kavaspec_runtime.settings import Settings
 
 LONG = {
@@ -170,4 +173,36 @@ def test_what_comes_back_is_what_the_teacher_left_token_for_token(world):
                 torch.testing.assert_close(ours[place, :, :length], theirs[0], rtol=1e-5, atol=1e-6)
                 assert not ours[place, :, length:].any()
     assert kept.keys_BHTD[1].numel() == 0, "nobody compares layer 1"
+    remembered.close()
+
+
+def test_keys_and_values_of_different_kinds_come_back_as_they_were(tmp_path):
+    """Some models keep values wider, or in another dtype, than keys."""
+    rows = [Row(ids=(0,) * n, first_label=1, prompt=(), completion="") for n in (3, 5, 4)]
+    feed = Feed(
+        rows=rows,
+        order=Order(lengths=[3, 5, 4], global_batch=1, window=1, tail="drop", seed=0),
+        micro_batch=2,
+        pad_id=0,
+        pad_to=None,
+        split="train",
+        max_length=8,
+    )
+
+    def teach(batch: Batch) -> Kept:
+        size, longest = batch.ids_BT.shape
+        generator = torch.Generator().manual_seed(batch.rows[0])
+        keys = torch.randn(size, 2, longest, 3, generator=generator).bfloat16()
+        return Kept(keys_BHTD=[keys], values_BHTD=[keys.float().repeat(1, 1, 1, 2) / 3])
+
+    layout = Layout.of(teach(feed.batch([0])), [0])
+    remembered = Remembered(tmp_path, feed, layout, teach, together=2, tell=print)
+    first, again = (remembered.sees(feed.batch([1, 0])) for _ in range(2))
+    for kept in (first, again):
+        assert kept.keys_BHTD[0].dtype == torch.bfloat16
+        assert kept.values_BHTD[0].shape == (2, 2, 5, 6)
+        assert torch.equal(kept.values_BHTD[0][..., :3], kept.keys_BHTD[0].float() / 3)
+        assert torch.equal(
+            kept.keys_BHTD[0][1, :, :3], teach(feed.batch([0, 2])).keys_BHTD[0][0, :, :3]
+        )
     remembered.close()
