@@ -28,7 +28,7 @@ def _somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("lock a b", "kavaspec lock: too many arguments: b", "`kavaspec lock --help` lists what it takes"),
         ("run", "kavaspec run: the argument lock is missing", "`kavaspec run --help` lists what it takes"),
         ("run x.lock --smoke ten", "kavaspec run: --smoke: expected a whole number", "`kavaspec run --help` lists what it takes"),
-        ("check --format xml", "kavaspec check: --format: `xml` is not one of `text`, `json`, `github`", "`kavaspec check --help` lists what it takes"),
+        ("check --format xml", "kavaspec check: --format: `xml` is not one of `text`, `json`, `github`, `sarif`", "`kavaspec check --help` lists what it takes"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_and_where_to_look(
