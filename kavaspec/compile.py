@@ -187,14 +187,16 @@ def experiment_request(
 
     def find(role: str, what: What) -> Path | None:
         places = places_here(spec, "data" if what == "data" else "models")
-        source = _literal(spec, f"{role}.source")
-        revision = _literal(spec, f"{role}.revision")
+        source = spec.literal(f"{role}.source")
+        revision = spec.literal(f"{role}.revision")
         try:
             return project.find(source, what, revision=revision, places=places)
         except KavaError as error:
             absent.add(role)
             if any(fact.startswith(f"fact.{role.rpartition('.')[2]}.") for fact in needed):
-                problems.extend(_at(spec, f"{role}.source", problem) for problem in error.problems)
+                problems.extend(
+                    spec.placed_at(f"{role}.source", problem) for problem in error.problems
+                )
             else:
                 report(f"{source} is not here: what kava.toml says about it is taken as it is")
             return None
@@ -207,7 +209,7 @@ def experiment_request(
     def source(role: str) -> str | None:
         return None if role in absent else _text(spec, f"{role}.source")
 
-    layers = _literal(spec, "model.student.layers")
+    layers = spec.literal("model.student.layers")
     return ExperimentRequest(
         teacher_source=source("model.teacher"),
         teacher_path=teacher,
@@ -215,16 +217,16 @@ def experiment_request(
         student_source=source("model.student"),
         student_path=student,
         student_revision=_text(spec, "model.student.revision"),
-        student_init=str(_literal(spec, "model.student.init")),
+        student_init=str(spec.literal("model.student.init")),
         student_layers=tuple(layers) if isinstance(layers, tuple) else None,
         data_source=source("data"),
         data_path=data,
         data_revision=_text(spec, "data.revision"),
-        split=str(_literal(spec, "data.split")),
-        eval_split=str(_literal(spec, "data.eval_split")),
-        prompt=str(_literal(spec, "data.prompt")),
-        completion=str(_literal(spec, "data.completion")),
-        answer_after=str(_literal(spec, "eval.answer_after")),
+        split=str(spec.literal("data.split")),
+        eval_split=str(spec.literal("data.eval_split")),
+        prompt=str(spec.literal("data.prompt")),
+        completion=str(spec.literal("data.completion")),
+        answer_after=str(spec.literal("eval.answer_after")),
     )
 
 
@@ -317,7 +319,7 @@ def _look(
     try:
         return observe_experiment(request, report=report, child=child, env=project.env)
     except KavaError as error:
-        placed = (_at(spec, problem.key or "", problem) for problem in error.problems)
+        placed = (spec.placed_at(problem.key or "", problem) for problem in error.problems)
         raise KavaError(*placed) from None
 
 
@@ -378,15 +380,6 @@ def _request_if_needed(
     return None
 
 
-def _at(spec: Spec, key: str, problem: Problem) -> Problem:
-    return problem if problem.where else spec.place(replace(problem, key=key))
-
-
-def _literal(spec: Spec, key: str) -> Plain:
-    asked = spec.asked(key, next(iter(spec.targets)))
-    return None if asked is None or asked.auto else asked.value
-
-
 def _text(spec: Spec, key: str) -> str | None:
-    value = _literal(spec, key)
+    value = spec.literal(key)
     return None if value is None else str(value)

@@ -19,7 +19,7 @@ from kavaspec.facts.model import UNMEASURED, Fact, Facts
 from kavaspec.lock.derive import facts_of, is_experiment_fact
 from kavaspec.lock.model import Lock
 from kavaspec.lock.stale import FactChange, Known, is_about
-from kavaspec.plain import Plain, same, show, toml
+from kavaspec.plain import same, show, toml
 from kavaspec.spec.spec import Spec
 
 if TYPE_CHECKING:
@@ -127,15 +127,15 @@ def _about_experiment(spec: Spec, path: str, folder: Path) -> Facts:
     if not found:
         message = f"{path} holds no facts about models or data"
         hint = "facts about a machine belong to a target: [targets.NAME] facts = ..."
-        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+        raise KavaError(spec.placed_at("facts", _of_facts(message, hint)))
     strange = [name for name, fact in sorted(found.items()) if not is_about(spec, fact.of)]
     if strange:
         about = ((key, value) for key, value in found[strange[0]].of.items())
         key, seen_for = next(it for it in about if not is_about(spec, dict([it])))
         message = f"{path}: {strange[0]} was seen for {key} = {toml(seen_for)}, "
-        message += f"and kava.toml says {show(_literal(spec, key))}"
+        message += f"and kava.toml says {show(spec.literal(key))}"
         hint = "make the file anew where the models and data are: kavaspec facts --spec kava.toml"
-        raise KavaError(_at(spec, "facts", _of_facts(message, hint)))
+        raise KavaError(spec.placed_at("facts", _of_facts(message, hint)))
     return found
 
 
@@ -146,7 +146,7 @@ def _about_machine(spec: Spec, target: str, path: str, folder: Path) -> Facts:
     if strange:
         message = f"{path}: {strange[0]} is about a model or the data, which all targets share"
         hint = f"name the file at the top of kava.toml: facts = {toml(path)}"
-        raise KavaError(_at(spec, f"targets.{target}.facts", _of_facts(message, hint)))
+        raise KavaError(spec.placed_at(f"targets.{target}.facts", _of_facts(message, hint)))
     return facts
 
 
@@ -165,7 +165,7 @@ def _fact_file(spec: Spec, path: str, folder: Path, *, at: str) -> Facts:
         if not file.exists():
             hint = _way_to_facts(spec, path, folder, of_a_target=at != "facts")
             problems = tuple(replace(problem, hint=hint) for problem in problems)
-        raise KavaError(*(_at(spec, at, problem) for problem in problems)) from None
+        raise KavaError(*(spec.placed_at(at, problem) for problem in problems)) from None
 
 
 def _way_to_facts(spec: Spec, path: str, folder: Path, *, of_a_target: bool) -> str:
@@ -180,12 +180,3 @@ def _way_to_facts(spec: Spec, path: str, folder: Path, *, of_a_target: bool) -> 
     written = f"facts/{name}.yaml"
     then = "" if written == path else f", and write facts = {toml(written)}"
     return f"make it {where}: kavaspec facts{of} --save {name}{then}"
-
-
-def _at(spec: Spec, key: str, problem: Problem) -> Problem:
-    return problem if problem.where else spec.place(replace(problem, key=key))
-
-
-def _literal(spec: Spec, key: str) -> Plain:
-    asked = spec.asked(key, next(iter(spec.targets)))
-    return None if asked is None or asked.auto else asked.value

@@ -28,8 +28,7 @@ def command(
     text = read_text(spec)
     found = repaired(text, str(spec))
     if found.edits and not dry_run:
-        mark = MARK if spec.read_bytes().startswith(MARK.encode()) else ""
-        write_whole(spec, mark + found.text)
+        write_spec(spec, found.text)
     if as_json:
         print_json(
             "kavaspec.fix/1",
@@ -47,6 +46,12 @@ def command(
     if not found.edits:
         at.out.line(f"{spec}: nothing to fix")
     return Exit.OK
+
+
+def write_spec(spec: Path, text: str) -> None:
+    """Another text for a spec that is there; a mark at its start stays."""
+    mark = MARK if spec.read_bytes().startswith(MARK.encode()) else ""
+    write_whole(spec, mark + text)
 
 
 def _row(edit: Edit) -> tuple[str, str]:

@@ -8,20 +8,17 @@ from typing import Annotated
 import typer
 
 from kavaspec.cli.app import shell
+from kavaspec.cli.fix import write_spec
 from kavaspec.cli.render import print_json
 from kavaspec.decision import AUTO
 from kavaspec.errors import Exit, did_you_mean, fail
 from kavaspec.lock.file import read_lock
-from kavaspec.lock.file import write_lock as write_whole
 from kavaspec.lock.model import Lock
 from kavaspec.paste import Paste, paste
 from kavaspec.plain import Plain, same, show, toml
 from kavaspec.spec.load import literal_value, parse_spec, read_text
 from kavaspec.spec.schema import keys
 from kavaspec.spec.spec import Spec
-
-MARK = "\ufeff"
-"""What some editors put at the start of a file; it stays there."""
 
 
 def command(
@@ -54,8 +51,7 @@ def command(
     written = way.into(text)
     parse_spec(written, str(spec), set={})  # a value that the key does not take is never written
     if not dry_run and written != text:
-        mark = MARK if spec.read_bytes().startswith(MARK.encode()) else ""
-        write_whole(spec, mark + written)
+        write_spec(spec, written)
     if as_json:
         print_json(
             "kavaspec.pin/1",

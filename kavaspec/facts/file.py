@@ -29,6 +29,7 @@ from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean, fail
 from kavaspec.facts.assumed import with_assumptions
 from kavaspec.facts.model import TRUST, Fact, Facts
 from kavaspec.facts.names import FACTS, FactKind, kind_of
+from kavaspec.fast_yaml import UNREADABLE, fast_yaml, first_words
 from kavaspec.plain import Plain, freeze, held_within_bounds, show, thaw
 
 VERSION = 1
@@ -39,8 +40,6 @@ _UNITS = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40}
 _NO_TEXT_IN_YAML_1_1 = re.compile(
     r"(?i)y|yes|n|no|true|false|on|off|null|~|[-+]?\.(inf|nan)|[-+.]?[0-9][0-9a-fxob_:.tz +-]*"
 )
-_UNREADABLE = (ValueError, LookupError, AttributeError, RecursionError)
-"""What the library raises at numbers, depths and `!!tags` that it does not get through."""
 _TWICE = re.compile(r'found duplicate key "([^"]+)"')
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)")
 
@@ -214,14 +213,11 @@ def _write_none(representer: Any, _: None) -> Any:
 
 def _quick_tree(text: str) -> Any:
     """The tree as libyaml reads it, ten times as fast; nothing for a text that it refuses."""
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    yaml = YAML(typ="safe", pure=False)
-    yaml.version = (1, 2)
     try:
-        return held_within_bounds(yaml.load(text))
-    except (YAMLError, TypeError, *_UNREADABLE):  # the slow reader says what is wrong
+        return fast_yaml(text)
+    except (YAMLError, TypeError, *UNREADABLE):  # the slow reader says what is wrong
         return ()
 
 
@@ -263,9 +259,8 @@ class _Reader:
             if (twice := _TWICE.match(what)) is not None:
                 message, hint = f"{twice[1]} is given twice", "keep one of them"
             raise KavaError(self._problem(message, line, column, hint=hint)) from error
-        except (YAMLError, *_UNREADABLE) as error:
-            said = (str(error).splitlines() or [""])[0].partition(";")[0]
-            message = f"this is not YAML: {said}"
+        except (YAMLError, *UNREADABLE) as error:
+            message = f"this is not YAML: {first_words(error)}"
             raise KavaError(self._problem(message, 0, 0, hint=_ANEW)) from error
 
     def found(self) -> Iterator[tuple[str, Fact]]:

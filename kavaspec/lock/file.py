@@ -12,17 +12,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeAlias, cast
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from kavaspec import __version__
 from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
 from kavaspec.facts.model import TRUST, How
+from kavaspec.fast_yaml import UNREADABLE, fast_yaml, first_words
 from kavaspec.lock.canon import digest
 from kavaspec.lock.markers import conflict_markers, sides
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.sense import nonsense, without
-from kavaspec.plain import Plain, freeze, held_within_bounds
+from kavaspec.plain import Plain, freeze
 
 HEADER = "# kava.lock: written by `kavaspec lock`. Change kava.toml and lock again.\n"
 
@@ -285,10 +285,8 @@ def intact_parts(text: str, path: str) -> Lock | None:
 
 
 def _yaml(text: str, path: str) -> Any:
-    yaml = YAML(typ="safe", pure=False)
-    yaml.version = (1, 2)
     try:
-        return held_within_bounds(yaml.load(text))
+        return fast_yaml(text)
     except TypeError as error:
         raise _broken(path, f"kavaspec never wrote this: {error}") from None
     except MarkedYAMLError as error:
@@ -298,13 +296,8 @@ def _yaml(text: str, path: str) -> Any:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         line, column = _open_quote(text, line) or (line, column)
         raise _broken(path, f"this is not YAML: {error.problem}", text, line, column) from None
-    except (YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
-        # the last four: a number, depth or `!!tag` that the library does not get through
-        raise _broken(path, f"this is not YAML: {_first_words(error)}") from None
-
-
-def _first_words(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0].partition(";")[0]
+    except (YAMLError, *UNREADABLE) as error:
+        raise _broken(path, f"this is not YAML: {first_words(error)}") from None
 
 
 def _open_quote(text: str, until: int) -> tuple[int, int] | None:

@@ -132,12 +132,7 @@ def _alike(a: LockedFact | None, b: LockedFact | None) -> bool:
 
 def is_about(spec: Spec, of: Mapping[str, Plain]) -> bool:
     """Whether a fact observed for these spec values still describes what the spec names."""
-    some_target = next(iter(spec.targets))
-    for key, value in of.items():
-        asked = spec.asked(key, some_target)
-        if not same(None if asked is None or asked.auto else asked.value, value):
-            return False
-    return True
+    return all(same(spec.literal(key), value) for key, value in of.items())
 
 
 def equal(a: Block | None, b: Block | None) -> bool:

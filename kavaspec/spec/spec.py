@@ -53,6 +53,15 @@ class Spec:
         """What was asked about a key on a target; None when the key does not apply."""
         return self.experiment.get(key) or self.targets[target].asked.get(key)
 
+    def literal(self, key: str) -> Plain:
+        """What is said about a key that every target shares; None where it is left to be decided."""
+        asked = self.asked(key, next(iter(self.targets)))
+        return None if asked is None or asked.auto else asked.value
+
+    def placed_at(self, key: str, problem: Problem) -> Problem:
+        """A problem that has no place yet, at a key."""
+        return problem if problem.where else self.place(replace(problem, key=key))
+
     @cached_property
     def _spans(self) -> Mapping[tuple[str, ...], tuple[Where, Where]]:
         from kavaspec.spec.positions import spans

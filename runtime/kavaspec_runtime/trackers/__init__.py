@@ -8,11 +8,10 @@ and one that fails is left out with a warning: training never stops for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
 from importlib import import_module
-from pathlib import Path
-from types import TracebackType
 from typing import Protocol, Self
 
 from kavaspec.errors import Exit, did_you_mean, fail
@@ -88,40 +87,19 @@ class Trackers:
             with self._alone(name):
                 tracker.close()
 
-    def _alone(self, name: str) -> _Alone:
-        return _Alone(name, self._open, self._say)
-
-
-class _Alone(ExitStack):
-    """Whatever goes wrong inside concerns one tracker, and not the run."""
-
-    def __init__(self, name: str, among: dict[str, Tracker], say: Callable[[Log], None]) -> None:
-        super().__init__()
-        self._name, self._among, self._tell = name, among, say
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> bool:
+    @contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Whatever goes wrong inside concerns one tracker, and not the run."""
+        try:
+            yield
         # a library of others, with a service and a disk of its own: it may raise anything
-        if not isinstance(error, Exception):
-            return False
-        self._among.pop(self._name, None)
-        words = (str(error).splitlines() or [""])[0]
-        message = f"{self._name} follows this run no more: {type(error).__name__}: {words}"
-        self._tell(Log(level="warning", message=message))
-        return True
+        except Exception as error:  # noqa: BLE001
+            self._open.pop(name, None)
+            words = (str(error).splitlines() or [""])[0]
+            message = f"{name} follows this run no more: {type(error).__name__}: {words}"
+            self._say(Log(level="warning", message=message))
 
 
 def identity(here: Here) -> str:
     """The same for every attempt of one run, and for no other: both ids and the run folder's name."""
-    from hashlib import sha256
-
     return sha256(f"{here.kx} {here.kn} {here.run_folder.name}".encode()).hexdigest()[:16]
-
-
-def folder_of(here: Here, name: str) -> Path:
-    """Where a tracker writes: inside the run folder."""
-    return here.run_folder / name

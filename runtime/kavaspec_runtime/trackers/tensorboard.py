@@ -6,7 +6,6 @@ from typing import Any
 
 from kavaspec.events import End, Eval, Event, Run, Step
 from kavaspec.lock.model import Here, Lock
-from kavaspec_runtime.trackers import folder_of
 
 
 def open_tracker(lock: Lock, here: Here) -> TensorBoard:
@@ -41,7 +40,7 @@ class TensorBoard:
         from torch.utils.tensorboard.writer import SummaryWriter
 
         again = run.first_step + 1 if run.attempt > 1 else None
-        folder = str(folder_of(self._here, "tensorboard"))
+        folder = str(self._here.run_folder / "tensorboard")
         self._writer = SummaryWriter(folder, purge_step=again)
         told = f"{run.kx}  \n{run.kn}  \ntarget {run.target}, attempt {run.attempt}, {run.device}"
         self._writer.add_text("kavaspec/run", told, run.first_step)
