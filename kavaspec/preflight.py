@@ -84,9 +84,10 @@ class Verdict:
     """Worth a word and no reason to refuse: what this machine would have decided otherwise, which
     place was passed over, what could not be held against anything."""
 
-    cache: Path | None = None
-    """Where libraries keep what they can make again: the first usable place of `paths.cache`. None
-    where nothing is compiled, so nothing is kept."""
+    @property
+    def cache(self) -> Path | None:
+        """Where what can be made again is kept: the first usable place of `paths.cache`, if anything is."""
+        return None if self.here is None else self.here.cache
 
     @property
     def failures(self) -> tuple[Row, ...]:
@@ -162,7 +163,6 @@ def preflight(
         here=here if passed else None,
         target=target,
         notes=said,
-        cache=cache,
     )
 
 

@@ -94,7 +94,7 @@ def command(
         raise refusal(verdict)
     if tui:
         return _beside_dashboard(verdict.here, locked, at)
-    return _train(locked, verdict.here, at, cache=verdict.cache, openers=openers, as_json=as_json)
+    return _train(locked, verdict.here, at, openers=openers, as_json=as_json)
 
 
 def _spec_notes(lock: Lock, path: Path, target: str) -> Iterator[str]:
@@ -188,11 +188,10 @@ def _train(
     here: Here,
     at: Shell,
     *,
-    cache: Path | None,
     openers: Mapping[str, Open],
     as_json: bool,
 ) -> int:
-    os.environ.update(library_settings(lock.values(here.target), cache))
+    os.environ.update(library_settings(lock.values(here.target), here.cache))
     for name, value in TRACKING.items():
         os.environ.setdefault(name, value)
     at.err.line(at.err("· starting torch", "dim"))
