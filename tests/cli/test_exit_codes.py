@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from kavaspec.cli import main
 from kavaspec.errors import Exit
 from kavaspec.events import End
+from kavaspec.lock.model import Here
 from kavaspec.preflight import Verdict
 
 Patch = pytest.MonkeyPatch
@@ -31,7 +31,23 @@ def ended(status: str) -> Callable[[Patch], list[str]]:
     """A run that passed preflight and ended somehow."""
 
     def run(patch: Patch) -> list[str]:
-        here = SimpleNamespace(target="cpu", run_folder=Path("run"), stop_after=None)
+        here = Here(
+            target="cpu",
+            kx="",
+            kn="",
+            lock_text="",
+            run_folder=Path("run"),
+            teacher=None,
+            student=None,
+            data=None,
+            device_index=0,
+            resume=False,
+            allow_numerics=False,
+            rehearse=False,
+            stop_after=None,
+            judge_at_most=None,
+            facts={},
+        )
         Path("run").mkdir()
         end = End(status=status, reason="made up", step=3, result={})  # type: ignore[arg-type]
         patch.setattr(
