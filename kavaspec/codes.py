@@ -159,7 +159,6 @@ _ALL = (
     ("KV0731", None, "the micro-batch may not fit in memory", "By what is known of memory, so many rows do not fit at once; a number written by hand may know better.", 'Leave it as `"auto"`, or try it with `kavaspec run --smoke 3`.'),
     ("KV0732", 7, "processes cannot share the student that way", "`single` is for one process, the others are for several.", 'Leave `train.parallel` as `"auto"`.'),
     ("KV0733", 7, "weights cannot be trained in that dtype", "float16 weights cannot be trained with a scaled loss.", "Keep the weights in float32."),
-    ("KV0734", None, "large weights will not move", "In bfloat16 an update that is small beside its weight is rounded away.", "Keep the weights in float32."),
     ("KV0735", 7, "the device cannot train in that precision", "The device emulates it, computes it wrongly, or not at all.", 'Leave `train.precision` as `"auto"`.'),
     ("KV0736", 7, "the projector does not fit the width that enters", "`in_dim` is not the width of the side that is projected.", 'Leave it as `"auto"`.'),
     ("KV0737", 7, "the projector does not fit the width that leaves", "`out_dim` is not the width of the other side.", 'Leave it as `"auto"`.'),
@@ -193,6 +192,7 @@ _ALL = (
     ("KV0765", None, "the teacher's tokenizer is not known", "The run makes tokens with the student's tokenizer. Whether the teacher was trained on the same ones cannot be compared.", "Copy the teacher's tokenizer.json beside its weights."),
     ("KV0766", None, "some answers do not fit the student", "The longest held-out prompt and `eval.max_new_tokens` together are more than the student was made for. Whether that row is asked depends on `eval.exact_match_rows`.", "Write at most the number in the message, or leave such rows out."),
     ("KV0767", 7, "a cached teacher with padding compared", "`train.teacher_placement = \"cached\"` keeps the teacher's keys and values of each row. What stands in padding depends on the rows beside it.", "Compare tokens only, or let the teacher compute."),
+    ("KV0768", 7, "the student does not fit in memory", "Its weights, gradients and moments stay in memory for the whole run, and they alone are more than the device has.", "Fewer bits for moments or weights, adapters, or a larger device."),
     # ---- the run
     ("KV0801", 1, "memory ran out while training", "A step needed more memory than there is. The last checkpoint is whole.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),
     ("KV0802", 4, "memory ran out in the rehearsal", "The provisional micro-batch was tried with one step at full length, and does not fit.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),

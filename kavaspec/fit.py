@@ -62,8 +62,11 @@ class Held:
 
 
 def see(lock: Lock, targets: Sequence[str], *, env: Mapping[str, str], report: Report) -> Seen:
-    """Observe what the guards of these targets name and what their checks could not ask, nothing else."""
+    """Observe what the guards of these targets name and what their checks could not ask, and what
+    the receipt names: the processor or card that computes. Nothing else.
+    """
     wanted = {guard.fact for target in targets for _, guard in _guards(lock, target)}
+    wanted |= {fact for target in targets for fact in _computing(lock, target)}
     wanted |= {fact for target in targets for fact in _unknown(lock, target)}
     probes = tuple(probe for probe in PROBES if wanted & set(probe.facts))
     if not probes:
@@ -189,6 +192,12 @@ def notes(changes: Mapping[str, tuple[Plain, Plain]]) -> tuple[str, ...]:
         f"{key}: {show(locked)} is valid here; locked here it would be {show(here)}"
         for key, (locked, here) in changes.items()
     )
+
+
+def _computing(lock: Lock, target: str) -> Sequence[str]:
+    """Facts that name what computes: with the same of them, the same bits are promised."""
+    on_cpu = lock.values(target)["train.device"] == "cpu"
+    return ("fact.cpu.model",) if on_cpu else ("fact.gpu.name", "fact.gpu.arch", "fact.gpu.driver")
 
 
 def _guards(lock: Lock, target: str) -> list[tuple[str, Guard]]:

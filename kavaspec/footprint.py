@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kavaspec.plain import Plain
-from kavaspec.sizes import spelled
-
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
-"""Of one number of a dtype."""
+from kavaspec.resident import BYTES, moments_bytes
+from kavaspec.sizes import in_bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +67,6 @@ def footprint(
 ) -> Footprint:
     """What a run of these locked values writes; `stop_after` steps with `--smoke`."""
     weight = BYTES[str(values["train.param_dtype"])]
-    moment = BYTES[str(values["train.optimizer_state_dtype"])]
     adapters = _whole(values["train.lora.rank"]) > 0
     projector = projector_parameters(values)
     learning = projector + (0 if adapters else student_parameters)
@@ -77,7 +74,7 @@ def footprint(
     steps = steps if stop_after is None else min(steps, stop_after)
     return Footprint(
         weights_bytes=learning * weight,
-        moments_bytes=learning * 2 * moment,
+        moments_bytes=moments_bytes(str(values["train.optimizer_state_dtype"]), learning),
         student_bytes=(student_parameters + projector) * weight,
         saves=-(-steps // _whole(values["checkpoint.every"])),
         keep=_whole(values["checkpoint.keep"]),
@@ -90,17 +87,12 @@ def projector_parameters(values: Mapping[str, Plain]) -> int:
     at = "objective.kv.projector"
     if f"{at}.kind" not in values:
         return 0
-    kind = str(values[f"{at}.kind"])
     widths = [_wholes(values[f"{at}.{name}_dim"]) for name in ("in", "hidden", "out")]
+    kind = str(values[f"{at}.kind"])
     one_each = sum(_map_parameters(kind, *dims) for dims in zip(*widths, strict=True))
     tensors = values["objective.kv.tensors"]
     maps = 1 if values[f"{at}.share_kv"] else len(tensors) if isinstance(tensors, tuple) else 1
     return maps * one_each
-
-
-def in_bytes(count: int) -> str:
-    """`12.4 GiB`; `512 bytes`."""
-    return spelled(count, "bytes") or f"{count} bytes"
 
 
 def _map_parameters(kind: str, in_dim: int, hidden_dim: int, out_dim: int) -> int:

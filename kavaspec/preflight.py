@@ -13,12 +13,13 @@ from pathlib import Path
 
 from kavaspec.errors import Exit, KavaError, Problem, fail
 from kavaspec.fit import Held, choose_target, hold, notes, refuse_unknown, see, vetoed, would_be
-from kavaspec.footprint import BYTES, Footprint, footprint, in_bytes
+from kavaspec.footprint import Footprint, footprint
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Here, Lock
 from kavaspec.lock.prove import prove
 from kavaspec.plain import Plain, show
 from kavaspec.project import Project
+from kavaspec.resident import student_bytes
 from kavaspec.run_folder import (
     Chosen,
     choose,
@@ -27,6 +28,7 @@ from kavaspec.run_folder import (
     not_to_be_thrown_away,
     refused,
 )
+from kavaspec.sizes import in_bytes
 from kavaspec.sources.digest import layers_digest, model_digest
 from kavaspec.sources.locate import What
 
@@ -186,7 +188,7 @@ def _refuse_provisional(lock: Lock) -> None:
 def guard_row(held: Held) -> Row:
     return Row(
         what=held.key,
-        lock=held.wish,
+        lock=held.wish.replace("_bytes >= ", " >= "),  # 80 columns; the size has its unit
         here=held.here,
         ok=held.ok,
         message=held.text,
@@ -226,9 +228,9 @@ def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
         return []
     import psutil
 
-    weights = BYTES[str(values["train.param_dtype"])]
-    moments = BYTES[str(values["train.optimizer_state_dtype"])]
-    need = parameters * 2 * (weights + moments)
+    names = ("train.param_dtype", "train.optimizer_state_dtype", "train.precision")
+    dtypes = (str(values[name]) for name in names)
+    need = student_bytes(parameters, *dtypes, trained=values["train.lora.rank"] == 0)
     return [memory_row(need, psutil.virtual_memory().available)]
 
 

@@ -51,6 +51,11 @@ def spelled(value: Plain, unit: str) -> str:
     return ""
 
 
+def in_bytes(count: int) -> str:
+    """`12.4 GiB`; `512 bytes`."""
+    return spelled(count, "bytes") or f"{count} bytes"
+
+
 def with_size(value: Plain, unit: str) -> str:
     """The value, and in brackets what people call it: `85899345920 (80 GiB)`."""
     name = spelled(value, unit)

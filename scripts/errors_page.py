@@ -107,7 +107,6 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
     ),
     "KV0732": ('[train]\nparallel = "replicated"\n', {}),
     "KV0733": ('[train]\nparam_dtype = "float16"\n', {}),
-    "KV0734": ('[train]\nparam_dtype = "bfloat16"\n', {}),
     "KV0735": ('[train]\nprecision = "float16"\n', {}),
     "KV0757": ('[train]\nprecision = "bfloat16"\n', {"fact.canary.bfloat16": "wrong"}),
     "KV0736": ("[objective.kv.projector]\nin_dim = 48\n", {}),
@@ -161,6 +160,10 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
     "KV0767": (
         '[train]\nteacher_placement = "cached"\n\n[objective.kv]\nmask = "none"\n',
         {},
+    ),
+    "KV0768": (
+        '[train]\noptimizer_state_dtype = "float32"\n',
+        {"fact.student.parameters": 3_085_938_688, "fact.memory.total_bytes": 24 * 2**30},
     ),
     "KV0764": (
         "",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kavaspec.footprint import Footprint, footprint, in_bytes, projector_parameters
+from kavaspec.footprint import Footprint, footprint, projector_parameters
 from kavaspec.lock.file import read_lock
 from kavaspec.plain import Plain
+from kavaspec.sizes import in_bytes
 
 ROOT = Path(__file__).parents[1]
 STUDENT = 1_000
@@ -34,6 +35,7 @@ def test_a_checkpoint_holds_weights_and_two_moments_of_each():
     assert size().weights_bytes == 4_000
     assert size().moments_bytes == 8_000
     assert size(train__optimizer_state_dtype="bfloat16").moments_bytes == 4_000
+    assert size(train__optimizer_state_dtype="int8").moments_bytes == 2 * (1_000 + 4 * 4)
     assert size(train__param_dtype="bfloat16").weights_bytes == 2_000
 
 

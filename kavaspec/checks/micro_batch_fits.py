@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kavaspec.checks.check import AtLeast, Check, Selects, Travels, warning
 from kavaspec.errors import Problem
-from kavaspec.rules.micro_batch import Table, rows_that_fit, which_memory
+from kavaspec.resident import which_memory
+from kavaspec.rules.micro_batch import Table, rows_that_fit
 
 
 def micro_batch_fits(

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from kavaspec.batch import divisors, nearest
 from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Term, Undecidable
+from kavaspec.resident import which_memory
 
 TABLE_LENGTH = 512
 TABLE_PARAMETERS = 494_032_768
@@ -60,15 +61,6 @@ def micro_batch(
         rejected=_rejected(value, share, fits, allowed),
         terms=_terms(given, fits, max_length, parameters, global_batch, world, value),
     )
-
-
-def which_memory(
-    device: str, gpu_memory: int | None, unified: bool | None, host_memory: int | None
-) -> tuple[str, int | None]:
-    """The fact that says in how much memory the step runs, and what it says, in bytes."""
-    if device in {"cuda", "rocm"} and not unified:
-        return "fact.gpu.memory_bytes", gpu_memory
-    return "fact.memory.total_bytes", host_memory
 
 
 def rows_that_fit(table: Table, memory_bytes: int, max_length: int, parameters: int) -> int:

@@ -156,7 +156,7 @@ class Train(Group):
     """What the student's weights are kept in while they are trained."""
     optimizer: Literal["adamw"] = key("adamw", "numerics")
     """The optimizer's implementation."""
-    optimizer_state_dtype: Dtype = key(AUTO, "numerics")
+    optimizer_state_dtype: Literal["float32", "int8", "bfloat16", "float16"] = key(AUTO, "numerics")
     """What AdamW's two moments are kept in."""
     loss_dtype: Literal["float32"] = key("float32", "numerics")
     """What losses are computed in."""

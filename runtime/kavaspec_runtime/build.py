@@ -29,7 +29,7 @@ from kavaspec_runtime.evaluate import Exam, hold_against
 from kavaspec_runtime.lora import Lora, adapt
 from kavaspec_runtime.objectives import objective_for
 from kavaspec_runtime.objectives.objective import Models, Objective
-from kavaspec_runtime.optimizer import Recipe, Schedule, adamw, trainable
+from kavaspec_runtime.optimizer import MOMENT_DTYPES, Recipe, Schedule, adamw, trainable
 from kavaspec_runtime.order import Order
 from kavaspec_runtime.randomness import seeded
 from kavaspec_runtime.remember import Layout, Remembered, name_of
@@ -366,7 +366,8 @@ def recipe_of(settings: Settings) -> Recipe:
         beta1=settings.number("train.beta1"),
         beta2=settings.number("train.beta2"),
         epsilon=settings.number("train.epsilon"),
-        state_dtype=DTYPES[settings.text("train.optimizer_state_dtype")],
+        state_dtype=MOMENT_DTYPES[settings.text("train.optimizer_state_dtype")],
+        seed=settings.whole("train.seed"),
     )
 
 

@@ -17,7 +17,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ class State:
     """Bits of its loss on the saved weights."""
     scaler: Mapping[str, Any] | None
     """Of the gradient scaler, with float16."""
+    deviations: Sequence[Mapping[str, Any]]
+    """What was done otherwise than locked up to here, oldest first: the fields of each event."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

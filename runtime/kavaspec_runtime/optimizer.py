@@ -7,14 +7,21 @@ projector   peak projector_learning_rate  } none on biases and norms
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+from kavaspec_runtime.device import DTYPES
+from kavaspec_runtime.narrow import MOMENTS, NarrowAdamW
+
+MOMENT_DTYPES = {**DTYPES, "int8": torch.uint8}
+"""What moments can be kept in, by the lock's names."""
+
+PARTS = ("step", *MOMENTS, *(f"{name}_factor" for name in MOMENTS))
+"""What an optimizer may remember of a weight."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +35,9 @@ class Recipe:
     beta2: float
     epsilon: float
     state_dtype: torch.dtype
+    """Of the moments; uint8 for 8 bits with a factor for each block."""
+    seed: int
+    """For what is rounded at random."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,40 +60,6 @@ class Schedule:
         return self.final + (1 - self.final) * left
 
 
-class RoundedAdamW(torch.optim.AdamW):
-    """AdamW whose moments are kept in another dtype than the weights; arithmetic in float32."""
-
-    state_dtype: torch.dtype
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002  # torch's signature
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.grad is not None:
-                    self._update(weight, group)
-
-    def _update(self, weight: Tensor, group: Mapping[str, Any]) -> None:
-        state = self.state[weight]
-        if not state:
-            state["step"] = torch.zeros(())
-            for name in MOMENTS:
-                state[name] = torch.zeros_like(weight, dtype=self.state_dtype)
-        state["step"] += 1
-        beta1, beta2 = group["betas"]
-        gradient = weight.grad.float()  # type: ignore[union-attr]  # `step` asked
-        mean = state["exp_avg"].float().lerp_(gradient, 1 - beta1)
-        square = (
-            state["exp_avg_sq"].float().mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        )
-        count = state["step"].item()
-        scale = square.sqrt().div_(math.sqrt(1 - beta2**count)).add_(group["eps"])
-        moved = weight.float().mul_(1 - group["lr"] * group["weight_decay"])
-        moved.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**count))
-        weight.copy_(moved)
-        state["exp_avg"].copy_(mean)
-        state["exp_avg_sq"].copy_(square)
-
-
 def adamw(student: nn.Module, projector: nn.Module, recipe: Recipe) -> torch.optim.AdamW:
     """The optimizer of a run. Its groups remember their peak as `peak`."""
     groups = [
@@ -91,10 +67,10 @@ def adamw(student: nn.Module, projector: nn.Module, recipe: Recipe) -> torch.opt
         *groups_of(projector, recipe.projector_learning_rate, recipe.weight_decay),
     ]
     weights = [weight for group in groups for weight in group["params"]]
-    plain = all(weight.dtype == recipe.state_dtype for weight in weights)
-    kind = torch.optim.AdamW if plain else RoundedAdamW
+    narrow = {recipe.state_dtype, *(weight.dtype for weight in weights)} != {torch.float32}
+    kind = NarrowAdamW if narrow else torch.optim.AdamW
     # fused is one kernel over all weights; on MPS it has ignored the scaler (pytorch PR 186360)
-    fused = plain and all(weight.device.type in ("cpu", "cuda") for weight in weights)
+    fused = not narrow and all(weight.device.type in ("cpu", "cuda") for weight in weights)
     optimizer = kind(
         groups,
         lr=recipe.learning_rate,
@@ -104,8 +80,8 @@ def adamw(student: nn.Module, projector: nn.Module, recipe: Recipe) -> torch.opt
         foreach=False,
         fused=fused,
     )
-    if isinstance(optimizer, RoundedAdamW):
-        optimizer.state_dtype = recipe.state_dtype
+    if isinstance(optimizer, NarrowAdamW):
+        optimizer.state_dtype, optimizer.seed = recipe.state_dtype, recipe.seed
     return optimizer
 
 
@@ -149,12 +125,9 @@ def set_moments(
 ) -> None:
     """The inverse of `moments`."""
     for name, weight in named.items():
-        state = {part: tensors[f"{name}:{part}"] for part in _parts(name, tensors)}
-        for part, value in state.items():
-            # the step counter stays where torch's kernels want it: beside the weight when fused
-            beside = part in MOMENTS or optimizer.defaults["fused"]
-            optimizer.state[weight][part] = value.to(weight.device) if beside else value
-
-
-def _parts(name: str, tensors: Mapping[str, Tensor]) -> Sequence[str]:
-    return [part for part in ("step", *MOMENTS) if f"{name}:{part}" in tensors]
+        for part in PARTS:
+            value = tensors.get(f"{name}:{part}")
+            if value is not None:
+                # the step counter stays where torch's kernels want it: beside the weight when fused
+                beside = part != "step" or optimizer.defaults["fused"]
+                optimizer.state[weight][part] = value.to(weight.device) if beside else value

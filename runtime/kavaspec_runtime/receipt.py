@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import Any
 
 import torch
 import transformers
@@ -29,6 +30,8 @@ class Outcome:
     peak_bytes: int
     rehearsed_bytes: int | None
     result: Mapping[str, float]
+    deviations: Sequence[Mapping[str, Any]]
+    """What was done otherwise than locked: the fields of each event."""
 
 
 def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> None:
@@ -42,6 +45,7 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
         "steps": outcome.steps,
         "tokens": outcome.tokens,
         "result": dict(outcome.result),
+        "deviations": list(outcome.deviations),
         "memory": {
             "predicted_peak_bytes": predicted(lock, here.target, outcome.rehearsed_bytes),
             "measured_peak_bytes": outcome.peak_bytes,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from safetensors import SafetensorError
@@ -39,7 +39,7 @@ from kavaspec_runtime.export import export
 from kavaspec_runtime.folder import Folder, claimed
 from kavaspec_runtime.memory import forget_peak, give_back, no_memory, peak_bytes
 from kavaspec_runtime.optimizer import moments, set_moments, trainable
-from kavaspec_runtime.proof import look_ahead, prove
+from kavaspec_runtime.proof import Proof, look_ahead, prove
 from kavaspec_runtime.receipt import Outcome, write_receipt
 from kavaspec_runtime.rehearsal import rehearse
 from kavaspec_runtime.settings import Settings
@@ -106,8 +106,8 @@ class Progress:
     """Of the newest checkpoint."""
     micro_batch: int
     """Rows computed at once: the locked number, or fewer after memory ran out."""
-    splits: int
-    """How often it was made smaller."""
+    deviations: list[Deviation]
+    """What the steps so far did otherwise than locked, of all attempts."""
     seal: str
     """Of the last line of `digest.jsonl`."""
 
@@ -131,7 +131,7 @@ class Attempt:
             tokens=0,
             saved_step=None,
             micro_batch=self.plan.micro_batch,
-            splits=0,
+            deviations=[],
             seal=START,
         )
         try:
@@ -187,10 +187,10 @@ class Attempt:
                 hint="start with `--run NAME`",
             )
         restore(built.trainer, tensors, state)
-        proof = prove(
-            state, look_ahead(built.trainer, built.feed, state.step), self.plan.reproducibility
-        )
         at.step, at.tokens, at.saved_step = state.step, state.tokens, state.step
+        at.deviations = [Deviation(**told) for told in state.deviations]
+        at.micro_batch = at.deviations[-1].now if at.deviations else self.plan.micro_batch
+        proof = prove(state, self.ahead(built, at), self.plan.reproducibility)
         path = found.path.relative_to(self.folder.path).as_posix()
         self.emit(Resume(step=state.step, path=path, proof=proof))
 
@@ -238,31 +238,32 @@ class Attempt:
             self.split(built, at)  # outside of `except`: its traceback no longer holds the tensors
 
     def may_split(self, at: Progress) -> bool:
-        return self.plan.on_oom == "split" and at.micro_batch > 1 and at.splits < MOST_SPLITS
+        return (
+            self.plan.on_oom == "split" and at.micro_batch > 1 and len(at.deviations) < MOST_SPLITS
+        )
 
     def split(self, built: Built, at: Progress) -> None:
         """The same global batch in smaller micro-batches: the same gradient, in other bits."""
         was = at.micro_batch
         at.micro_batch = next(size for size in range(was // 2, 0, -1) if was % size == 0)
-        at.splits += 1
         built.trainer.optimizer.zero_grad(set_to_none=True)
         give_back(self.device)
-        self.emit(
-            Deviation(
-                step=at.step + 1,
-                key="train.micro_batch",
-                was=was,
-                now=at.micro_batch,
-                because='memory ran out, and train.on_oom = "split"',
-            )
+        told = Deviation(
+            step=at.step + 1,
+            key="train.micro_batch",
+            was=was,
+            now=at.micro_batch,
+            because='memory ran out, and train.on_oom = "split"',
         )
+        at.deviations.append(told)
+        self.emit(told)
 
     def save(self, built: Built, at: Progress) -> None:
         """A checkpoint of the state after `at.step` steps, unless there is one."""
         if at.saved_step == at.step:
             return
         started_s = time.monotonic()
-        ahead = look_ahead(built.trainer, built.feed, at.step)
+        ahead = self.ahead(built, at)
         state = checkpoint.State(
             step=at.step,
             tokens=at.tokens,
@@ -271,6 +272,7 @@ class Attempt:
             next_batch=ahead.next_batch,
             next_loss=ahead.next_loss,
             scaler=None if built.trainer.scaler is None else built.trainer.scaler.state_dict(),
+            deviations=[asdict(told) for told in at.deviations],
         )
         saved = checkpoint.save(self.folder.checkpoints, tensors_of(built.trainer), state)
         checkpoint.prune(self.folder.checkpoints, self.plan.keep)
@@ -283,6 +285,10 @@ class Attempt:
                 seconds=time.monotonic() - started_s,
             )
         )
+
+    def ahead(self, built: Built, at: Progress) -> Proof:
+        """What can be known about the step after `at.step`."""
+        return look_ahead(built.trainer, replace(built.feed, micro_batch=at.micro_batch), at.step)
 
     def _digest(self, built: Built, batch: GlobalBatch, done: Done, step: int) -> str:
         weighed = step % digests.WEIGHTS_EVERY == 0 or step == self.plan.last_step
@@ -310,6 +316,7 @@ class Attempt:
             peak_bytes=peak,
             rehearsed_bytes=rehearsed_bytes,
             result=result,
+            deviations=[asdict(told) for told in at.deviations],
         )
         write_receipt(self.folder, self.lock, self.here, outcome)
         return self._end("finished", f"all {at.step} steps are done", at, result)

@@ -79,14 +79,21 @@ def test_a_lock_without_the_newer_facts_stays_fresh_and_is_not_judged_by_them(
     now = read_lock(locked / "kava.lock")
     newer = ("empty_rows", "marked_answers", "prompt_lengths", "question_lengths")
     facts = {name: fact for name, fact in now.facts.items() if name.split(".")[-1] not in newer}
-    write_lock(locked / "kava.lock", lock_text(replace(now, facts=facts, checks=1)))
+    cpu = now.targets["cpu"]
+    bare = {  # the guard is that of a newer check
+        **cpu.decisions,
+        "train.param_dtype": replace(cpu.decisions["train.param_dtype"], guard=()),
+    }
+    targets = {"cpu": replace(cpu, decisions=bare)}
+    older = replace(now, facts=facts, checks=1, targets=targets)
+    write_lock(locked / "kava.lock", lock_text(older))
     old = read_lock(locked / "kava.lock")
     assert set(now.facts) - set(old.facts) == {f"fact.data.{name}" for name in newer}
     assert ids(old, "cpu") == ids(now, "cpu")
     assert main(["check"]) == 0
     assert capsys.readouterr().out.splitlines()[:2] == [
         "kava.lock is fresh: 107 decisions derived again, all equal",
-        "1 newer rule is available: checks (checks@1 -> checks@2)",
+        "1 newer rule is available: checks (checks@1 -> checks@3)",
     ]
     assert locks("data.max_length=16") == 0
     assert "KV0758" not in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_an_edited_fact_is_a_cause_with_its_line(pair: Path, capsys: pytest.Capt
     code, text = run(capsys, "check")
     assert code == 3
     lines = text.splitlines()
-    assert [re.sub("  +", "  ", line) for line in lines[:6]] == [
+    assert [re.sub("  +", "  ", line) for line in lines[:8]] == [
         "error[KV0301]: kava.lock is stale",
         (
             "  fact.gpu.memory_bytes (a100)  85899345920 (80 GiB) -> 21474836480 (20 GiB)  "
@@ -65,7 +65,9 @@ def test_an_edited_fact_is_a_cause_with_its_line(pair: Path, capsys: pytest.Capt
         ),
         "  train.micro_batch (a100)  8 -> 2  follows fact.gpu.memory_bytes",
         "  train.accumulation (a100)  4 -> 16  follows train.micro_batch",
-        "  237 of 239 decisions are as they were",
+        "  train.optimizer_state_dtype (a100)  float32, as before  follows fact.gpu.memory_bytes",
+        "  train.param_dtype (a100)  float32, as before  follows fact.gpu.memory_bytes",
+        "  235 of 239 decisions are as they were",
         (
             "target a100: experiment kx1:59b69422 (provisional), "
             "numerics kn1:60b4120f (provisional); would become numerics kn1:c377df79"
@@ -94,7 +96,8 @@ def test_a_pull_request_is_annotated_in_the_fact_file(
             "::error file=../facts/a100-slurm.yaml,line=137,col=3,endColumn=24,"
             "title=KV0301%3A the lock is stale::fact.gpu.memory_bytes 85899345920 (80 GiB) -> "
             "21474836480 (20 GiB): the fact file says so; with it train.micro_batch (a100) 8 -> 2, "
-            "train.accumulation (a100) 4 -> 16. Fix: kavaspec lock\n"
+            "train.accumulation (a100) 4 -> 16, train.optimizer_state_dtype (a100) float32, as before, "
+            "train.param_dtype (a100) float32, as before. Fix: kavaspec lock\n"
         ),
     )
 

@@ -19,6 +19,7 @@ from kavaspec.lock.model import Lock
 from kavaspec.lock.versions import NOTHING_RECORDED
 from kavaspec.preflight import Request, Verdict, preflight, refusal
 from kavaspec.project import Project
+from kavaspec.sizes import in_bytes
 from kavaspec.spec.load import parse_spec
 from tests.this_machine import fitting
 
@@ -63,11 +64,13 @@ def test_the_table_names_guards_memory_models_and_places(lock: Lock, tmp_path: P
         lock.values("cpu")[f"software.{name}"] for name in ("python", "torch", "transformers")
     )
     cores = lock.facts_of("cpu")["fact.cpu.cores"].value
+    memory = in_bytes(lock.facts_of("cpu")["fact.memory.total_bytes"].value)
     run_folder = tmp_path / "runs/arithmetic/5880820d-cpu"
     assert [(row.what, row.lock, row.here, row.ok) for row in verdict.rows] == [
         ("software.python", python, python, True),
         ("software.torch", torch, torch, True),
         ("software.transformers", transformers, transformers, True),
+        ("train.param_dtype", "memory.total >= 5.3 MiB", memory, True),
         ("train.threads", f"cpu.cores >= {cores}", f"{cores}", True),
         ("memory", "at least 5.3 MiB", "16 GiB free", True),
         ("model.teacher.digest", "sha256:e832773c82ec", "sha256:e832773c82ec", True),

@@ -14,6 +14,7 @@ import pytest
 from kavaspec.cli import main
 from kavaspec.lock.file import lock_text
 from kavaspec.lock.model import Here, Lock
+from kavaspec.sizes import spelled
 from tests.this_machine import fitting
 
 GIB = 2**30
@@ -72,12 +73,15 @@ def table(lock: Lock) -> str:
     python, torch, transformers = (
         str(lock.values("cpu")[f"software.{name}"]) for name in ("python", "torch", "transformers")
     )
-    cores = str(lock.facts_of("cpu")["fact.cpu.cores"].value)
+    facts = lock.facts_of("cpu")
+    cores = str(facts["fact.cpu.cores"].value)
+    memory = spelled(facts["fact.memory.total_bytes"].value, "bytes")
     rows = [
         ("  ", "preflight, target cpu", "lock", "here"),
         ("ok", "software.python", python, python),
         ("ok", "software.torch", torch, torch),
         ("ok", "software.transformers", transformers, transformers),
+        ("ok", "train.param_dtype", "memory.total >= 5.3 MiB", memory),
         ("ok", "train.threads", f"cpu.cores >= {cores}", cores),
         ("ok", "memory", "at least 5.3 MiB", "16 GiB free"),
         ("ok", "model.teacher.digest", "sha256:e832773c82ec", "sha256:e832773c82ec"),
@@ -85,7 +89,7 @@ def table(lock: Lock) -> str:
         ("ok", "paths.output", "./runs", "runs/arithmetic/5880820d-cpu"),
         ("ok", "disk", "12.7 MiB", "64 GiB free"),
     ]
-    return "".join(f"{a}  {b:<21}  {c:<19}  {d}\n" for a, b, c, d in rows)
+    return "".join(f"{a}  {b:<21}  {c:<23}  {d}\n" for a, b, c, d in rows)
 
 
 def test_the_table_fits_into_80_columns_and_says_everything_with_its_unit(
@@ -156,7 +160,7 @@ def test_a_fact_that_was_cut_out(folder: Path, capsys: pytest.CaptureFixture[str
         6,
         "",
         "error[KV0605]: the lock is not complete: it does not hold fact.student.parameters "
-        "(for train.micro_batch, train.precision)\n" + AGAIN,
+        "(for train.micro_batch, train.optimizer_state_dtype and 2 more)\n" + AGAIN,
     )
 
 

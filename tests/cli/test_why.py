@@ -350,6 +350,7 @@ def test_what_a_smaller_card_would_change(pair: None, capsys: pytest.CaptureFixt
         "  train.micro_batch     8 -> 4  numerics  4 x 512 tokens fit in 24.0 GiB by the original's "
         "table; 4 divides 32\n"
         "    train.accumulation  4 -> 8  numerics  32 = 4 (micro_batch) x 8 x 1 (world)\n"
+        "  2 more decisions would be made again, to the same value\n"
         "  the locked train.micro_batch would not be valid there: it needs "
         "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"
     )
@@ -389,7 +390,8 @@ def test_what_if_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
     assert told["if"]["supposed"] == {"fact.gpu.memory_bytes": 8 << 30}
     assert told["if"]["before"] == {"fact.gpu.memory_bytes": 80 << 30}
     assert told["if"]["broken_guards"] == [
-        {"key": "train.micro_batch", "guard": "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"}
+        {"key": "train.micro_batch", "guard": "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"},
+        {"key": "train.param_dtype", "guard": "fact.gpu.memory_bytes >= 8892589824 (8.3 GiB)"},
     ]
     assert told["if"]["ids"]["before"]["kx"] == told["if"]["ids"]["after"]["kx"]
 
@@ -422,7 +424,8 @@ def test_uses_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
     told = json.loads(
         asked(capsys, "fact.gpu.memory_bytes", "--uses", "--target", "a100", "--json")
     )
-    [micro_batch] = told["uses"]
+    micro_batch, *others = told["uses"]
+    assert [it["key"] for it in others] == ["train.optimizer_state_dtype", "train.param_dtype"]
     assert (micro_batch["key"], micro_batch["then"][0]["key"]) == (
         "train.micro_batch",
         "train.accumulation",
@@ -434,9 +437,11 @@ def test_a_fact(pair: None, capsys: pytest.CaptureFixture[str]):
         "fact.gpu.memory_bytes = 85899345920 (80 GiB)  bytes\n"
         "  known        declared by datasheet@1\n"
         "  evidence     NVIDIA A100 datasheet\n"
-        "  feeds        train.micro_batch, and 1 more through it\n"
-        "  checked by   micro_batch_fits\n"
+        "  feeds        train.micro_batch, train.optimizer_state_dtype, train.param_dtype, and 1 more "
+        "through them\n"
+        "  checked by   micro_batch_fits, student_fits\n"
         "  guards       train.micro_batch  is valid while fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)\n"
+        "               train.param_dtype  is valid while fact.gpu.memory_bytes >= 8892589824 (8.3 GiB)\n"
         "  means        total memory of the smallest card\n"
     )
 

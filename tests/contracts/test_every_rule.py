@@ -28,7 +28,7 @@ def sources(rule):
 
 
 def test_every_file_in_rules_is_listed():
-    files = {module.name for module in pkgutil.iter_modules(rules.__path__)}
+    files = {it.name for it in pkgutil.iter_modules(rules.__path__) if not it.ispkg}
     assert files == {rule.decide.__module__.rpartition(".")[2] for rule in RULES}
 
 
@@ -162,6 +162,8 @@ PLAUSIBLE = {
     "objective.kv.teacher_dim": widths,
     "scheduler.gpus_per_node": st.integers(0, 16),
     "scheduler.nodes": counts,
+    "fact.teacher.parameters": maybe(st.integers(1, 10**12)),
+    "train.lora.rank": st.integers(0, 256),
     "train.beta2": st.floats(0.0, 0.9999),
     "train.epochs": maybe(counts),
     "train.global_batch": st.integers(1, 2048),

@@ -1,4 +1,7 @@
-"""For any machine, models and data: what the rules decide passes every check."""
+"""For any machine, models and data: what the rules decide passes every check.
+
+But for one: no decision makes a student fit that is too large for the machine.
+"""
 
 from types import MappingProxyType
 
@@ -9,6 +12,8 @@ from kavaspec.resolve import NOTHING, resolve, veto
 from kavaspec.rules import RULES
 from kavaspec.spec.load import parse_spec
 from tests.worlds import SPEC, experiments, known, machines, objectives
+
+TOO_LARGE = "KV0768"
 
 
 @given(added=objectives(), experiment=experiments(), machine=machines())
@@ -22,4 +27,5 @@ def test_what_the_rules_decide_passes_every_check(added, experiment, machine):
     assert (*base.problems, *target.problems) == ()
     decisions = {**base.decisions, **target.decisions}
     problems, _ = veto(CHECKS, decisions, everything)
-    assert [problem.message for problem in problems if problem.severity == "error"] == []
+    errors = [problem for problem in problems if problem.severity == "error"]
+    assert [problem.message for problem in errors if problem.code != TOO_LARGE] == []

@@ -39,7 +39,11 @@ def test_a_smaller_card_and_what_follows_from_it(a100):
 def test_a_bigger_card_breaks_no_guard(a100):
     outcome = suppose(a100, "fact.gpu.memory_bytes=160GiB")
     assert (changes(outcome), outcome.broken) == ([], ())
-    assert outcome.kept == ("train.micro_batch",)
+    assert outcome.kept == (
+        "train.micro_batch",
+        "train.optimizer_state_dtype",
+        "train.param_dtype",
+    )
 
 
 def test_a_key_is_the_cause_of_what_follows_from_it(a100):

@@ -103,7 +103,7 @@ def test_a_fact_that_was_cut_is_named_with_what_rests_on_it(lock: Lock):
     assert (problem.exit, problem.code) == (Exit.BROKEN, "KV0605")
     assert problem.message == (
         "the lock is not complete: it does not hold fact.student.parameters "
-        "(for train.micro_batch, train.precision)"
+        "(for train.micro_batch, train.optimizer_state_dtype and 2 more)"
     )
 
 

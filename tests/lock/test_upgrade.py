@@ -36,11 +36,20 @@ def threads(cores: int) -> Decision:
 
 
 THREADS_2 = Rule(key="train.threads", inputs={"cores": "fact.cpu.cores"}, decide=threads, version=2)
-NEWER = (*RULES, THREADS_2)
+EVERY = (*RULES, *OLD_RULES)
+NEWER = (*EVERY, THREADS_2)
 
 NOW = newest_version(CHECKS)
 """Of the checks that this kavaspec has; the released lock was judged by the first."""
 OLD_CHECKS = (Newer(key="checks", targets=(), old="checks@1", new=f"checks@{NOW}"),)
+
+SINCE = tuple(
+    Newer(key=new.key, targets=("a100", "cpu"), old=old.name, new=new.name)
+    for new in RULES
+    for old in OLD_RULES
+    if old.key == new.key
+)
+"""Rules that have learned since the released lock was made."""
 
 
 @pytest.fixture
@@ -91,9 +100,10 @@ def test_a_newer_rule_leaves_the_lock_fresh_and_is_named(spec: Spec, lock: Lock)
     assert found.fresh
     assert found.newer == (
         *OLD_CHECKS,
+        *SINCE,
         Newer(key="train.threads", targets=("a100", "cpu"), old="threads@1", new="threads@2"),
     )
-    assert compare(spec, lock).newer == OLD_CHECKS
+    assert compare(spec, lock).newer == (*OLD_CHECKS, *SINCE)
 
 
 def test_the_recorded_version_decides_even_when_its_inputs_change(spec: Spec, lock: Lock):
@@ -110,7 +120,8 @@ def test_an_upgraded_key_takes_the_newest_version_and_others_do_not(spec: Spec, 
     cpu = new.lock.targets["cpu"].decisions
     assert (cpu["train.threads"].by, cpu["train.threads"].value) == ("threads@2", 14)
     assert cpu["train.world"].by == "world@1"
-    assert [item.key for item in new.newer] == ["checks", "train.world"]
+    since = [item.key for item in SINCE]
+    assert [item.key for item in new.newer] == ["checks", *since, "train.world"]
     everything = derived(spec, lock, moving=frozenset({"all"}), rules=rules)
     assert everything.newer == ()
     assert everything.lock.targets["cpu"].decisions["train.world"].by == "world@2"
@@ -213,6 +224,7 @@ def test_a_stricter_check_leaves_the_lock_fresh_and_is_named(spec: Spec, lock: L
     assert found.fresh
     assert found.newer == (
         Newer(key="checks", targets=(), old="checks@1", new=f"checks@{NOW + 1}"),
+        *SINCE,
     )
 
 
@@ -240,8 +252,8 @@ def test_a_new_lock_is_judged_by_the_newest_checks_and_says_so(spec: Spec, lock:
 
 
 def test_upgraded_checks_judge_again(spec: Spec, lock: Lock):
-    new = derived(spec, lock, moving=frozenset({"checks"}), rules=RULES, checks=STRICTER)
-    assert (new.lock.checks, new.newer) == (NOW + 1, ())
+    new = derived(spec, lock, moving=frozenset({"checks"}), rules=EVERY, checks=STRICTER)
+    assert (new.lock.checks, new.newer) == (NOW + 1, SINCE)
     assert [(problem.key, problem.code) for problem in new.errors] == [
         ("train.threads", "KV0751")
     ], "the rule takes every core of the CPU node, and the second checks refuse that"
@@ -260,14 +272,14 @@ def test_a_lock_of_checks_that_are_not_here_yet_is_not_judged_anew(spec: Spec, l
     ("edit", "message"),
     [
         (
-            ("checks: 2\n", "checks: 1\n"),
-            "checks: 1 was edited by hand: this lock was judged by 2",
+            ("checks: 3\n", "checks: 1\n"),
+            "checks: 1 was edited by hand: this lock was judged by 3",
         ),
         (
-            ("checks: 2\n", "checks: 3\n"),
-            "checks: 3 was edited by hand: this lock was judged by 2",
+            ("checks: 3\n", "checks: 4\n"),
+            "checks: 4 was edited by hand: this lock was judged by 3",
         ),
-        (("checks: 2\n\n", ""), "checks: 2 was cut out of this lock"),
+        (("checks: 3\n\n", ""), "checks: 3 was cut out of this lock"),
     ],
 )
 def test_nobody_turns_checks_off_by_hand(edit: tuple[str, str], message: str):
@@ -443,8 +455,9 @@ def test_a_default_stays_what_it_was_in_a_lock_that_records_it(lock: Lock):
     assert found.newer == (
         *OLD_CHECKS,
         Newer(key="eval.max_new_tokens", targets=(), old="default@1", new="default@2"),
+        *SINCE,
     )
-    moved = derived(spec, lock, moving=frozenset({"eval.max_new_tokens"}), rules=RULES).lock
+    moved = derived(spec, lock, moving=frozenset({"eval.max_new_tokens"}), rules=EVERY).lock
     block = moved.experiment["eval.max_new_tokens"]
     assert (block.value, block.by) == (200, "default@2")
 
@@ -468,7 +481,8 @@ def test_a_default_that_was_auto_stays_with_its_rule(lock: Lock, monkeypatch: py
     list(patched)
     assert found.fresh
     assert [(item.key, item.old, item.new) for item in found.newer[1:]] == [
-        ("loader.workers", "default@1", "default@2")
+        ("loader.workers", "default@1", "default@2"),
+        *((item.key, item.old, item.new) for item in SINCE),
     ]
 
 
@@ -508,8 +522,9 @@ def test_a_preset_stays_what_it_was_and_moves_as_a_whole(lock: Lock):
     assert found.newer == (
         *OLD_CHECKS,
         Newer(key="objective.preset", targets=(), old="preset seed@1", new="preset seed@2"),
+        *SINCE,
     )
-    moved = derived(spec, lock, moving=frozenset({"objective.preset"}), rules=RULES).lock.experiment
+    moved = derived(spec, lock, moving=frozenset({"objective.preset"}), rules=EVERY).lock.experiment
     assert (
         moved["objective.kv.projector.rank"].value,
         moved["objective.kv.projector.rank"].by,
@@ -538,7 +553,7 @@ def test_a_preset_that_was_chosen_just_now_is_the_newest(lock: Lock):
         key: replace(block, by="default@1") if block.by.startswith("preset ") else block
         for key, block in lock.experiment.items()
     }
-    found = derived(spec, replace(lock, experiment=without), rules=RULES)
+    found = derived(spec, replace(lock, experiment=without), rules=EVERY)
     assert found.lock.experiment["objective.kv.projector.rank"].by == "preset seed@2"
 
 

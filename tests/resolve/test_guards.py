@@ -196,6 +196,8 @@ def test_a_value_is_valid_wherever_its_guards_hold(added, experiment, both, data
     elsewhere = {**about, **known(there)}
     travelling = {"fact.memory.batch_table": facts["fact.memory.batch_table"]}
     for check in [check for check in CHECKS if check.depends]:
+        if veto((check,), decisions, facts)[0]:
+            continue  # refused here already: no guard can promise anything
         holds = all(
             guard.holds(elsewhere[guard.fact].value) for guard in found.get(check.judges, ())
         )

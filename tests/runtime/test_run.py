@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.errors import KavaError
 from kavaspec.events import Deviation
-from kavaspec_runtime import rehearsal, run
+from kavaspec_runtime import narrow, rehearsal, run
 from kavaspec_runtime.build import build, plan_of
 from kavaspec_runtime.checkpoint import newest
 from kavaspec_runtime.objectives.kv import KeyValue
@@ -114,6 +114,7 @@ def test_the_receipt_says_what_happened(world):
     assert (receipt["kx"], receipt["kn"], receipt["target"]) == ("kx1:aaaa", "kn1:bbbb", "here")
     assert (receipt["steps"], receipt["attempts"]) == (6, 1)
     assert receipt["result"] == dict(end.result)
+    assert receipt["deviations"] == []
     assert receipt["facts"] == {"fact.memory.total_bytes": 2**34}
     assert receipt["memory"]["measured_peak_bytes"] > 2**20
     assert set(receipt["versions"]) >= {"kavaspec", "python", "torch", "transformers"}
@@ -251,10 +252,23 @@ def test_two_runs_of_one_lock_are_the_same_to_the_bit(world):
             "objective__kv__projector__dropout": 0.3,
             "train__optimizer_state_dtype": "bfloat16",
         },
+        {
+            "train__precision": "bfloat16",
+            "train__param_dtype": "bfloat16",
+            "train__optimizer_state_dtype": "int8",
+        },
     ],
-    ids=["plain", "lora with dropout", "mlp with dropout, rounded moments"],
+    ids=[
+        "plain",
+        "lora with dropout",
+        "mlp with dropout, rounded moments",
+        "weights of 16 bits, moments of 8",
+    ],
 )
-def test_a_stopped_and_resumed_run_is_the_run_that_was_never_stopped(world, changed, stop_at):
+def test_a_stopped_and_resumed_run_is_the_run_that_was_never_stopped(
+    world, changed, stop_at, monkeypatch
+):
+    monkeypatch.setattr(narrow, "SMALLEST_IN_8_BITS", 64)
     world.run("whole", **changed)
     end, _ = world.run("parts", stop_at=stop_at, **changed)
     assert (end.status, end.reason, end.step) == ("interrupted", "asked to stop", stop_at)
@@ -641,6 +655,28 @@ def test_a_step_without_memory_is_done_again_in_smaller_pieces(world, monkeypatc
         for name in ("loss", "grad_norm"):
             a, b = float.fromhex(one[name]), float.fromhex(other[name])
             assert a == b if one["step"] <= 2 else a == pytest.approx(b, rel=1e-5)
+
+
+def test_a_resumed_run_goes_on_in_the_smaller_pieces_and_its_receipt_tells(world, monkeypatch):
+    changed = {"train__steps": 6, "train__on_oom": "split"}
+    out_of_memory(monkeypatch, at_step=2, phase="forward", fits=2)
+    world.run("whole", **changed)
+    world.run("parts", stop_at=4, **changed)
+    end, events = world.run("parts", here={"resume": True}, **changed)
+    assert end.status == "finished"
+    assert of(events, "deviation") == []
+    one, other = ((world.root / name / "digest.jsonl").read_text() for name in ("whole", "parts"))
+    assert one == other
+    for name in ("whole", "parts"):
+        assert json.loads((world.root / name / "receipt.json").read_text())["deviations"] == [
+            {
+                "step": 3,
+                "key": "train.micro_batch",
+                "was": 4,
+                "now": 2,
+                "because": 'memory ran out, and train.on_oom = "split"',
+            }
+        ]
 
 
 def test_splitting_ends_where_nothing_is_left_to_split(world, monkeypatch):

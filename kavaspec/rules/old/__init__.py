@@ -1,0 +1,1 @@
+"""Rules as they were: they decide again what locks made with them record."""
