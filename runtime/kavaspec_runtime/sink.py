@@ -1,14 +1,18 @@
 """Where events go: `events.jsonl`, appended line by line, whoever reads along.
 
 One write for each line to a file opened for appending, so that two writers cannot mix their lines
-and a reader never waits. A resumed run goes on with the next number.
+and a reader never waits. A resumed run goes on with the next number. A network file system that
+forgets the open file (ESTALE) is asked for it once more; a slow one makes the run wait, and loses no
+line.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -57,25 +61,33 @@ class Sink:
             self._file = None
 
     def _write(self, event: Event) -> None:
-        if self._file is None:
-            self._open()
-        assert self._file is not None
+        file = self._open() if self._file is None else self._file
         self._step = event.step if isinstance(event, Step) else self._step
-        line = to_line(event, seq=self._seq, t=time.time())
-        os.write(self._file, line.encode())
+        try:
+            _append(file, to_line(event, seq=self._seq, t=time.time()).encode())
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+            with suppress(OSError):  # closing it may say ESTALE once more
+                os.close(file)
+            self._file = None
+            file = self._open()
+            _append(file, to_line(event, seq=self._seq, t=time.time()).encode())
         self._seq += 1
         self._last_s = time.monotonic()
 
-    def _open(self) -> None:
+    def _open(self) -> int:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
-        self._file = os.open(self._path, flags, 0o644)
+        self._file = file = os.open(self._path, flags, 0o644)
         kept = self._path.read_bytes()
         self._seq = kept.count(b"\n")
         if kept and not kept.endswith(b"\n"):  # the last writer was killed within a line
-            os.write(self._file, b"\n")
+            os.write(file, b"\n")
             self._seq += 1
-        self._beat.start()
+        if self._beat.ident is None:
+            self._beat.start()
+        return file
 
     def _beats(self) -> None:
         while not self._closed.wait(LOOK_S):
@@ -88,3 +100,10 @@ class Sink:
         with self._lock:
             if time.monotonic() - self._last_s >= HEARTBEAT_S:
                 self._write(Heartbeat(step=self._step))
+
+
+def _append(file: int, line: bytes) -> None:
+    """All of it: a file system that is nearly full may take a part first."""
+    written = os.write(file, line)
+    while written < len(line):
+        written += os.write(file, line[written:])
