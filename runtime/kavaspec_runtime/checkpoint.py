@@ -50,6 +50,12 @@ class State:
     """Of the gradient scaler, with float16."""
     deviations: Sequence[Mapping[str, Any]]
     """What was done otherwise than locked up to here, oldest first: the fields of each event."""
+    rehearsed_bytes: int | None
+    """Peak of the rehearsal, which the first attempt did for all."""
+
+
+EARLIER: Mapping[str, Any] = {"deviations": (), "rehearsed_bytes": None}
+"""What a checkpoint that does not say so is taken to say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,7 +97,7 @@ def save(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: State
 def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], State]:
     """Tensors on the CPU and the state of a checkpoint that `newest` found valid."""
     tensors = {part: load_file(path / f"{part}.safetensors") for part in PARTS}
-    return tensors, State(**json.loads((path / STATE).read_text("utf-8")))
+    return tensors, State(**(EARLIER | json.loads((path / STATE).read_text("utf-8"))))
 
 
 def newest(folder: Path) -> tuple[Saved | None, list[Skipped]]:

@@ -1,6 +1,6 @@
 """A run, from a lock to a trained student.
 
-    claim the folder -> build -> (rehearse, undone) -> (resume) -> step, step, ... -> evaluate -> export -> receipt
+    claim the folder -> build -> (rehearse, undone | resume) -> step, step, ... -> evaluate -> export -> receipt
 
 Nothing is decided here: every number comes from the lock, every path from preflight.
 """
@@ -108,6 +108,8 @@ class Progress:
     """Rows computed at once: the locked number, or fewer after memory ran out."""
     deviations: list[Deviation]
     """What the steps so far did otherwise than locked, of all attempts."""
+    rehearsed_bytes: int | None
+    """Peak of the rehearsal, if there was one: the first attempt does it for all."""
     seal: str
     """Of the last line of `digest.jsonl`."""
 
@@ -132,6 +134,7 @@ class Attempt:
             saved_step=None,
             micro_batch=self.plan.micro_batch,
             deviations=[],
+            rehearsed_bytes=None,
             seal=START,
         )
         try:
@@ -158,15 +161,16 @@ class Attempt:
         for one in skipped:
             self._warn(f"checkpoint {one.path.name} is skipped: {one.because}")
         built = build(self.settings, self.here, self._tell)
-        rehearsed = self.rehearsed(built) if self.here.rehearse else None
         if found is not None:
             self.resume(built, found, at)
+        elif self.here.rehearse:
+            at.rehearsed_bytes = self.rehearsed(built)
         at.seal = digests.cut(self.folder.digests, at.step)
         forget_peak(self.device)
         reason = self.train(built, stop, at)
         if reason is not None:
             return self._end("interrupted", reason, at, {})
-        return self.finish(built, stop, at, rehearsed)
+        return self.finish(built, stop, at)
 
     # ---- before training
 
@@ -188,6 +192,7 @@ class Attempt:
             )
         restore(built.trainer, tensors, state)
         at.step, at.tokens, at.saved_step = state.step, state.tokens, state.step
+        at.rehearsed_bytes = state.rehearsed_bytes
         at.deviations = [Deviation(**told) for told in state.deviations]
         at.micro_batch = at.deviations[-1].now if at.deviations else self.plan.micro_batch
         proof = prove(state, self.ahead(built, at), self.plan.reproducibility)
@@ -273,6 +278,7 @@ class Attempt:
             next_loss=ahead.next_loss,
             scaler=None if built.trainer.scaler is None else built.trainer.scaler.state_dict(),
             deviations=[asdict(told) for told in at.deviations],
+            rehearsed_bytes=at.rehearsed_bytes,
         )
         saved = checkpoint.save(self.folder.checkpoints, tensors_of(built.trainer), state)
         checkpoint.prune(self.folder.checkpoints, self.plan.keep)
@@ -298,7 +304,7 @@ class Attempt:
 
     # ---- after training
 
-    def finish(self, built: Built, stop: Stop, at: Progress, rehearsed_bytes: int | None) -> End:
+    def finish(self, built: Built, stop: Stop, at: Progress) -> End:
         """The last evaluation, the export and the receipt. All steps are safe by now."""
         peak = peak_bytes(self.device)
         models = built.trainer.models
@@ -314,7 +320,7 @@ class Attempt:
             tokens=at.tokens,
             exported=exported,
             peak_bytes=peak,
-            rehearsed_bytes=rehearsed_bytes,
+            rehearsed_bytes=at.rehearsed_bytes,
             result=result,
             deviations=[asdict(told) for told in at.deviations],
         )

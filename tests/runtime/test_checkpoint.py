@@ -24,6 +24,7 @@ def state(step: int) -> State:
         next_loss="0x1.8p+0",
         scaler={"scale": 65536.0, "_growth_tracker": 3},
         deviations=[{"step": 2, "key": "train.micro_batch", "was": 4, "now": 2, "because": "so"}],
+        rehearsed_bytes=2**30,
     )
 
 

@@ -544,6 +544,15 @@ def test_a_rehearsal_changes_no_bit_of_the_run(world, changed):
     assert same(weights(world.root / "plain"), weights(world.root / "rehearsed"))
 
 
+def test_a_run_that_goes_on_does_not_rehearse_again_and_its_receipt_knows(world):
+    _, first = world.run(here={"rehearse": True}, stop_at=2)
+    _, second = world.run(here={"rehearse": True, "resume": True})
+    [rehearsal] = of(first, "rehearsal")
+    assert of(second, "rehearsal") == []
+    receipt = json.loads((world.root / "run" / "receipt.json").read_text())
+    assert receipt["memory"]["predicted_peak_bytes"] == rehearsal.peak_bytes
+
+
 def test_models_are_loaded_once_for_rehearsal_and_training(world, monkeypatch):
     from kavaspec_runtime import load
 
