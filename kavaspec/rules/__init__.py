@@ -43,7 +43,7 @@ from kavaspec.rules import (
     workers,
     world,
 )
-from kavaspec.rules.old import optimizer_state_dtype_1, param_dtype_1
+from kavaspec.rules.old import optimizer_state_dtype_1, param_dtype_1, teacher_placement_1
 
 RULES: tuple[Rule, ...] = (
     accumulation.RULE,
@@ -87,7 +87,11 @@ RULES: tuple[Rule, ...] = (
 )
 """One rule for each key that may be `"auto"`, in the order of the file names: the newest version."""
 
-OLD_RULES: tuple[Rule, ...] = (optimizer_state_dtype_1.RULE, param_dtype_1.RULE)
+OLD_RULES: tuple[Rule, ...] = (
+    optimizer_state_dtype_1.RULE,
+    param_dtype_1.RULE,
+    teacher_placement_1.RULE,
+)
 """Every older version, from `kavaspec/rules/old/`. They decide what locks made with them record."""
 
 

@@ -120,10 +120,10 @@ class Remembered:
         """The bytes of one row: those that are there, if they are what was written."""
         if row in fresh:
             return fresh[row]
-        kept = int.from_bytes(os.pread(self._sums, ENTRY_BYTES, row * ENTRY_BYTES), "little")
+        kept = int.from_bytes(_read(self._sums, ENTRY_BYTES, row * ENTRY_BYTES), "little")
         if kept & THERE:
             size = self._lengths[row] * self._layout.token_bytes
-            block = os.pread(self._data, size, self._starts[row])
+            block = _read(self._data, size, self._starts[row])
             if len(block) == size and zlib.crc32(block) == kept & ~THERE:
                 return block
             self._tell(f"what is remembered of row {row} is damaged: the teacher reads it again")
@@ -187,7 +187,18 @@ def _opened(path: Path, size: int) -> int:
     return file
 
 
+def _read(file: int, count: int, at: int) -> bytes:
+    """So many bytes from a place on; fewer at the end. `os.pread` is not everywhere."""
+    os.lseek(file, at, os.SEEK_SET)
+    parts = []
+    while count and (part := os.read(file, count)):
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
 def _write(file: int, data: bytes, at: int) -> None:
+    os.lseek(file, at, os.SEEK_SET)
     written = 0
     while written < len(data):
-        written += os.pwrite(file, data[written:], at + written)
+        written += os.write(file, data[written:])

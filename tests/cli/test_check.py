@@ -47,9 +47,10 @@ def test_what_changed_stands_first_and_what_follows_is_indented_under_it(
     assert code == 3
     assert text.splitlines() == [
         "error[KV0301]: kava.lock is stale",
-        "  train.steps         1000 -> 2000  kava.toml:35:1  kava.toml changed it",
-        "    checkpoint.every  100 -> 200                    follows train.steps",
-        "  105 of 107 decisions are as they were",
+        "  train.steps                1000 -> 2000            kava.toml:35:1  kava.toml changed it",
+        "    checkpoint.every         100 -> 200                              follows train.steps",
+        "    train.teacher_placement  same_device, as before                  follows train.steps",
+        "  104 of 107 decisions are as they were",
         (
             "target cpu: experiment kx1:5880820d, numerics kn1:00e6be8f (provisional); "
             "would become experiment kx1:091fd2eb"
@@ -170,7 +171,8 @@ def test_annotations_stand_at_the_line_of_the_cause(
     assert code == 3
     assert text == (
         "::error file=kava.toml,line=35,col=1,endColumn=6,title=KV0301%3A the lock is stale::"
-        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200. "
+        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200, "
+        "train.teacher_placement same_device, as before. "
         "Fix: kavaspec lock\n"
     )
 
@@ -207,7 +209,8 @@ def test_for_code_scanning(locked: Path, capsys: pytest.CaptureFixture[str]):
     assert [rule["id"] for rule in told["tool"]["driver"]["rules"]] == ["KV0301"]
     [result] = told["results"]
     assert result["message"]["text"] == (
-        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200. "
+        "train.steps 1000 -> 2000: kava.toml changed it; with it checkpoint.every 100 -> 200, "
+        "train.teacher_placement same_device, as before. "
         "Fix: kavaspec lock"
     )
     [place] = result["locations"]

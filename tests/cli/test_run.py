@@ -202,7 +202,7 @@ def test_a_spec_that_decides_otherwise_is_noted_and_the_lock_is_run(
 ):
     edit(folder / "kava.toml", "steps = 1000", "steps = 2000")
     code, out, _ = run(capsys)
-    assert (code, notes(out)) == (0, [f"note: kava.toml decides 2 values otherwise; {OURS}"])
+    assert (code, notes(out)) == (0, [f"note: kava.toml decides 3 values otherwise; {OURS}"])
 
 
 def test_a_spec_with_a_mistake(folder: Path, capsys: pytest.CaptureFixture[str]):

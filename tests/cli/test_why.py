@@ -127,7 +127,7 @@ def test_a_value_that_a_person_wrote(pair: None, capsys: pytest.CaptureFixture[s
         "train.steps = 233  optimizer steps\n"
         "  because      kava.toml says so\n"
         f"  tier         experiment, by spec, asked for at kava.toml:{at}:1\n"
-        "  feeds        checkpoint.every\n"
+        "  feeds        checkpoint.every, train.teacher_placement, and 2 more through them\n"
         f"  override     instead of kava.toml:{at}:\n"
         "               steps = 233\n"
         "  means        Length of the run; decided from `epochs` (one, when neither is given).\n"

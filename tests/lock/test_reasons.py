@@ -116,6 +116,7 @@ def test_another_preset_is_one_cause_and_all_that_it_decides_follows():
         "objective.kv.projector.in_dim",
         "objective.kv.projector.hidden_dim",
         "objective.kv.projector.out_dim",
+        "train.teacher_placement",
     }
 
 
@@ -155,6 +156,7 @@ def test_what_is_alike_on_several_targets_is_told_once():
         ("train.micro_batch", ("a100", "cpu"), "8, as before"),
         ("train.micro_batch", ("m2max",), "4, as before"),
         ("train.micro_batch", ("rtx4070",), "2, as before"),
+        ("train.teacher_placement", (), "same_device, as before"),
     ]
 
 

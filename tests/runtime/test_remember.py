@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from kavaspec_runtime import remember
 from kavaspec_runtime.build import build
 from kavaspec_runtime.capture import Kept
 from kavaspec_runtime.data import Batch, Feed, Row
@@ -130,7 +130,7 @@ def test_without_room_only_speed_is_lost(world, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(remember, "_write", full)
     end, events = run(world, "second", "two")
     assert end.status == "finished"
     told = [
