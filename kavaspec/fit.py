@@ -196,8 +196,12 @@ def notes(changes: Mapping[str, tuple[Plain, Plain]]) -> tuple[str, ...]:
 
 def _computing(lock: Lock, target: str) -> Sequence[str]:
     """Facts that name what computes: with the same of them, the same bits are promised."""
-    on_cpu = lock.values(target)["train.device"] == "cpu"
-    return ("fact.cpu.model",) if on_cpu else ("fact.gpu.name", "fact.gpu.arch", "fact.gpu.driver")
+    device = lock.values(target).get("train.device")
+    if device is None:  # its block was cut out of the lock
+        return ()
+    if device == "cpu":
+        return ("fact.cpu.model",)
+    return ("fact.gpu.name", "fact.gpu.arch", "fact.gpu.driver")
 
 
 def _guards(lock: Lock, target: str) -> list[tuple[str, Guard]]:

@@ -228,8 +228,7 @@ def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
         return []
     import psutil
 
-    names = ("train.param_dtype", "train.optimizer_state_dtype", "train.precision")
-    dtypes = (str(values[name]) for name in names)
+    dtypes = (str(values[f"train.{name}_dtype"]) for name in ("param", "optimizer_state"))
     need = student_bytes(parameters, *dtypes, trained=values["train.lora.rank"] == 0)
     return [memory_row(need, psutil.virtual_memory().available)]
 

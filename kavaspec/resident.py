@@ -1,6 +1,6 @@
 """What a training step keeps in memory however few rows it computes.
 
-    student    weights + gradients + copies in the compute dtype + two moments
+    student    weights + gradients + two moments, and copies in the compute dtype while a step computes
     teacher    weights in the compute dtype, or quantized
 
 Rows come on top: activations, logits, keys and values. So does the projector, which is small beside
@@ -46,7 +46,8 @@ class Models:
         return self.student_bytes(weights, moments) + self.teacher_bytes
 
     def student_bytes(self, weights: str, moments: str) -> int:
-        return student_bytes(self.student, weights, moments, self.precision, trained=self.trained)
+        kept = student_bytes(self.student, weights, moments, trained=self.trained)
+        return kept + copies_bytes(self.student, weights, self.precision)
 
     @property
     def teacher_bytes(self) -> int:
@@ -55,8 +56,9 @@ class Models:
     def term(self, weights: str, moments: str) -> Term:
         """The arithmetic of `bytes`, as a line of a decision."""
         of_student = self.student_bytes(weights, moments)
+        and_moments = f" and {moments} moments" if self.trained else ""
         return Term(
-            name=f"bytes that stay with {weights} weights and {moments} moments",
+            name=f"bytes that stay with {weights} weights{and_moments}",
             formula=f"{of_student} + {self.teacher_bytes}",
             value=of_student + self.teacher_bytes,
         )
@@ -83,15 +85,22 @@ def models_of(
     )
 
 
-def student_bytes(count: int, weights: str, moments: str, precision: str, *, trained: bool) -> int:
+def student_bytes(count: int, weights: str, moments: str, *, trained: bool) -> int:
     """Of a module with so many parameters: itself, and where it learns gradients and moments.
 
-    Autocast keeps a copy of each weight that it casts until the backward pass is done.
+    Every step has all of it at its end, so that less than this never suffices.
     """
-    copies = 0 if weights == precision else BYTES[precision]
     if not trained:
-        return count * (BYTES[weights] + copies)
-    return count * (2 * BYTES[weights] + copies) + moments_bytes(moments, count)
+        return count * BYTES[weights]
+    return 2 * count * BYTES[weights] + moments_bytes(moments, count)
+
+
+def copies_bytes(count: int, weights: str, precision: str) -> int:
+    """Of the copy that autocast keeps of each weight that it casts, until the backward pass is done.
+
+    With gradients of earlier micro-batches they are there all at once. float32 is no autocast.
+    """
+    return 0 if precision in ("float32", weights) else count * BYTES[precision]
 
 
 def moments_bytes(dtype: str, count: int) -> int:

@@ -354,7 +354,7 @@ def _proof(batch: str, loss: float) -> Callable[[], Problem]:
         from kavaspec_runtime.proof import Proof, prove
 
         saved = SimpleNamespace(step=300, next_batch="3f9d" * 16, next_loss=(1.25).hex())
-        prove(saved, Proof(next_batch=batch * 16, next_loss=loss.hex()), "bitwise")  # type: ignore[arg-type]  # all that it reads
+        prove(saved, Proof(next_batch=batch * 16, next_loss=loss.hex()), bits_promised=True)  # type: ignore[arg-type]  # all that it reads
 
     return raised(read)
 

@@ -11,7 +11,6 @@ from kavaspec.sizes import in_bytes
 def student_fits(
     param_dtype: str,
     state_dtype: str,
-    precision: str,
     device: str,
     rank: int,
     parameters: int,
@@ -23,7 +22,7 @@ def student_fits(
     fact, memory = which_memory(device, gpu_memory, unified, host_memory)
     if memory is None:
         return None
-    needs = student_bytes(parameters, param_dtype, state_dtype, precision, trained=rank == 0)
+    needs = student_bytes(parameters, param_dtype, state_dtype, trained=rank == 0)
     if needs <= memory:
         return None
     return error(
@@ -50,7 +49,6 @@ CHECK = Check(
     inputs={
         "param_dtype": "train.param_dtype",
         "state_dtype": "train.optimizer_state_dtype",
-        "precision": "train.precision",
         "device": "train.device",
         "rank": "train.lora.rank",
         "parameters": "fact.student.parameters",

@@ -1,7 +1,7 @@
 """train.optimizer_state_dtype: float32 moments where they fit, because AdamW moves them by little.
 
-Where they do not fit, 8 bits with a factor for each block of 256: a scale finer towards zero than
-bfloat16's is in its place (`kavaspec_runtime/eight_bit.py`).
+Where they do not fit beside float32 weights, 8 bits with a factor for each block of 256, rounded
+stochastically (`kavaspec_runtime/eight_bit.py`). Moments give way before weights do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from kavaspec.sizes import in_bytes
 
 def optimizer_state_dtype(
     beta2: float,
-    param_dtype: str,
     device: str,
     precision: str,
     quantization: str | None,
@@ -27,7 +26,7 @@ def optimizer_state_dtype(
     host_memory: int | None,
     allowed: Allowed = ANYTHING,
 ) -> Decision:
-    """float32, unless it leaves no room for rows beside weights of `param_dtype`.
+    """float32, unless it leaves no room for rows beside float32 weights.
 
     Raises:
         Undecidable: if the spec allows only float16.
@@ -44,13 +43,13 @@ def optimizer_state_dtype(
             precision=precision,
             rank=rank,
         )
-        if models.trained and models.bytes(param_dtype, "float32") > room_bytes(memory):
-            in_order = narrow(models, param_dtype, memory)
+        if models.trained and models.bytes("float32", "float32") > room_bytes(memory):
+            in_order = narrow(models, memory)
     return choose(in_order, allowed, hint="float32 always works")
 
 
 def candidates(beta2: float) -> tuple[Candidate, ...]:
-    """All dtypes where memory is not short, best first.
+    """All dtypes where memory is not known to be short, best first.
 
     A step moves the second moment by a share of 1 - beta2; bfloat16 holds shares from 1/256.
     """
@@ -60,41 +59,39 @@ def candidates(beta2: float) -> tuple[Candidate, ...]:
     return (
         Candidate(value="float32", because=lost if share > 256 else kept),
         Candidate(
-            value="int8",
-            because="the spec leaves only this",
-            otherwise="is off by up to 0.7 % of the largest of 256, and float32 fits",
+            value="bfloat16",
+            because="the spec rules out float32, and this has more bits than int8",
+            otherwise="holds shares from 1/256, and rounds smaller ones stochastically",
         ),
         Candidate(
-            value="bfloat16",
+            value="int8",
             because="the spec leaves only this",
-            otherwise="holds steps from 1/256 only"
-            if share > 256
-            else "is close to its limit, 1/256",
+            otherwise="is off by up to 1.4 % of the largest of 256, right in the mean only",
         ),
         FLOAT16,
     )
 
 
-def narrow(models: Models, param_dtype: str, memory: int) -> tuple[Candidate, ...]:
+def narrow(models: Models, memory: int) -> tuple[Candidate, ...]:
     """All dtypes where float32 leaves no room, best first."""
-    whole, small = (models.bytes(param_dtype, dtype) for dtype in ("float32", "int8"))
-    takes = f"takes {in_bytes(whole)} of {in_bytes(memory)} with all that stays, before any row"
+    needs = {dtype: in_bytes(models.bytes("float32", dtype)) for dtype in ("float32", "int8")}
+    takes = f"takes {needs['float32']} of {in_bytes(memory)} beside float32 weights, before any row"
     return (
         Candidate(
             value="int8",
-            because=f"float32 {takes}; this takes {in_bytes(small)}",
+            because=f"float32 {takes}; this takes {needs['int8']}",
             terms=(
-                models.term(param_dtype, "float32"),
-                models.term(param_dtype, "int8"),
+                models.term("float32", "float32"),
+                models.term("float32", "int8"),
                 room_term(memory),
             ),
         ),
-        Candidate(value="float32", because="the spec leaves only this", otherwise=takes),
         Candidate(
             value="bfloat16",
-            because="the spec leaves only this",
-            otherwise="takes twice the room of int8, and holds steps from 1/256 only",
+            because=f"float32 {takes}; the spec rules out int8",
+            otherwise="takes twice the room of int8",
         ),
+        Candidate(value="float32", because="the spec leaves only this", otherwise=takes),
         FLOAT16,
     )
 
@@ -108,7 +105,6 @@ RULE = Rule(
     key="train.optimizer_state_dtype",
     inputs={
         "beta2": "train.beta2",
-        "param_dtype": "train.param_dtype",
         "device": "train.device",
         "precision": "train.precision",
         "quantization": "model.teacher.quantization",

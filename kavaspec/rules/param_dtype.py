@@ -1,6 +1,6 @@
 """train.param_dtype: float32 weights where they fit, because 16 bits round small updates away.
 
-Where they do not fit, bfloat16 weights are trained with stochastic rounding: an update that is too
+Where they do not fit beside the moments, bfloat16 weights are trained with stochastic rounding: an update that is too
 small for them is made now and then, so that on average nothing is lost.
 """
 
@@ -16,6 +16,7 @@ from kavaspec.sizes import in_bytes
 
 def param_dtype(
     learning_rate: float,
+    state_dtype: str,
     device: str,
     precision: str,
     quantization: str | None,
@@ -28,7 +29,9 @@ def param_dtype(
     host_memory: int | None,
     allowed: Allowed = ANYTHING,
 ) -> Decision:
-    """float32, unless the two models leave no room for rows and the device computes bfloat16.
+    """float32, unless it leaves no room for rows beside moments of `state_dtype` and the teacher.
+
+    bfloat16 weights serve a step that computes in bfloat16: any other would cast them at every use.
 
     Raises:
         Undecidable: if the spec allows only float16.
@@ -45,13 +48,13 @@ def param_dtype(
             precision=precision,
             rank=rank,
         )
-        if models.bytes("float32", "int8") > room_bytes(memory):
-            in_order = narrow(models, memory)
+        if models.bytes("float32", state_dtype) > room_bytes(memory):
+            in_order = narrow(models, state_dtype, memory)
     return choose(in_order, allowed, hint="float32 always trains")
 
 
 def candidates(learning_rate: float) -> tuple[Candidate, ...]:
-    """All three dtypes where memory is not short, best first."""
+    """All three dtypes where memory is not known to be short, best first."""
     frozen = frozen_from(learning_rate)
     spelled_out = _power(frozen)
     return (
@@ -69,31 +72,28 @@ def candidates(learning_rate: float) -> tuple[Candidate, ...]:
         Candidate(
             value="bfloat16",
             because="the spec leaves only this; updates are rounded stochastically",
-            otherwise=f"steps of {learning_rate} vanish on weights from {spelled_out} up, "
-            "but for stochastic rounding, and float32 fits",
+            otherwise=f"steps of {learning_rate} are made in the mean only: rounded stochastically "
+            f"on weights from {spelled_out} up",
         ),
         FLOAT16,
     )
 
 
-def narrow(models: Models, memory: int) -> tuple[Candidate, ...]:
+def narrow(models: Models, state_dtype: str, memory: int) -> tuple[Candidate, ...]:
     """All three dtypes where float32 leaves no room, best first."""
-    needs = models.bytes("float32", "int8")
-    too_much = (
-        f"even with 8-bit moments it takes {in_bytes(needs)} of {in_bytes(memory)} before any row"
-    )
+    needs = {dtype: in_bytes(models.bytes(dtype, state_dtype)) for dtype in ("float32", "bfloat16")}
+    takes = f"takes {needs['float32']} of {in_bytes(memory)} before any row"
     return (
         Candidate(
             value="bfloat16",
-            because=f"float32 takes {in_bytes(needs)} of {in_bytes(memory)} before any row; this takes "
-            f"{in_bytes(models.bytes('bfloat16', 'int8'))}, rounded stochastically",
+            because=f"float32 {takes}; this takes {needs['bfloat16']}, rounded stochastically",
             terms=(
-                models.term("float32", "int8"),
-                models.term("bfloat16", "int8"),
+                models.term("float32", state_dtype),
+                models.term("bfloat16", state_dtype),
                 room_term(memory),
             ),
         ),
-        Candidate(value="float32", because="the spec leaves only this", otherwise=too_much),
+        Candidate(value="float32", because="the spec leaves only this", otherwise=takes),
         FLOAT16,
     )
 
@@ -123,6 +123,7 @@ RULE = Rule(
     key="train.param_dtype",
     inputs={
         "learning_rate": "train.learning_rate",
+        "state_dtype": "train.optimizer_state_dtype",
         "device": "train.device",
         "precision": "train.precision",
         "quantization": "model.teacher.quantization",

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 import transformers
@@ -24,7 +25,7 @@ from kavaspec.sources.rows import read_rows
 from kavaspec_runtime import load
 from kavaspec_runtime.capture import Kept, keep_cache_while_checkpointing, logits_at
 from kavaspec_runtime.data import Batch, Feed, Template, four_tokens, hold_labels
-from kavaspec_runtime.device import DTYPES, device_of, scaler_for, title
+from kavaspec_runtime.device import BACKENDS, DTYPES, device_of, scaler_for, title
 from kavaspec_runtime.evaluate import Exam, hold_against
 from kavaspec_runtime.lora import Lora, adapt
 from kavaspec_runtime.objectives import objective_for
@@ -37,6 +38,9 @@ from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Trainer
 
 Tell = Callable[[str], None]
+
+Read = Callable[..., Any]
+"""`load.pretrained`, or what makes a model as it would be without reading weights."""
 
 SCALE_ROWS = 64
 """At most so many rows decide the scales of `objective.kv.normalise`."""
@@ -60,6 +64,16 @@ class Plan:
     on_oom: str
     device_name: str
     threads: int
+
+
+class ModelFiles(Protocol):
+    """Where the models lie; None for one that is not needed."""
+
+    @property
+    def teacher(self) -> Path | None: ...
+
+    @property
+    def student(self) -> Path | None: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,12 +116,12 @@ def build(settings: Settings, here: Here, tell: Tell) -> Built:
         KavaError: 4 when a loaded model is not what was locked, 7 or 8 for data and files.
     """
     device = device_of(settings.text("train.device"), here.device_index)
-    objective = objective_for(settings.text("objective.kind")).of(settings)
+    objective = objective_of(settings)
     tell(_loading(settings, here))
     with load.headers_parsed_once(here.teacher, here.student):
         tokenizer = load.tokenizer_of(_path(here.student or here.teacher, "student"))
         feed, exam = data_of(settings, here, objective, tokenizer)
-        models = models_of(settings, here, objective, device)
+        models = models_of(settings, here, objective, device, load.pretrained)
     if here.judge_at_most is not None:
         few = f"{len(exam.rows)} held-out rows and {len(exam.questions)} questions"
         tell(f"a smoke run is judged on {few} only")
@@ -123,6 +137,16 @@ def build(settings: Settings, here: Here, tell: Tell) -> Built:
     return Built(
         trainer=trainer_of(settings, models, objective), feed=feed, exam=exam, tokenizer=tokenizer
     )
+
+
+def objective_of(settings: Settings) -> Objective:
+    """What is learned."""
+    return objective_for(settings.text("objective.kind")).of(settings)
+
+
+def backend_of(settings: Settings) -> str:
+    """What torch calls the locked device."""
+    return BACKENDS[settings.text("train.device")]
 
 
 def _loading(settings: Settings, here: Here) -> str:
@@ -217,13 +241,19 @@ def _same_data(settings: Settings, train_rows: list[Columns], eval_rows: list[Co
 # ---- models
 
 
-def models_of(settings: Settings, here: Here, objective: Objective, device: torch.device) -> Models:
+def models_of(
+    settings: Settings,
+    files: ModelFiles,
+    objective: Objective,
+    device: torch.device,
+    read: Read,
+) -> Models:
     """Teacher, student and projector, each where it computes."""
     load.quiet()
-    student, teacher = student_and_teacher(settings, here, objective, device)
+    student, teacher = student_and_teacher(settings, files, objective, device, read)
     seed = settings.whole("train.seed")
     with seeded(seed, "projector"):
-        projector = objective.projector().to(device, student.dtype)
+        projector = load.moved(load.cast(objective.projector(), student.dtype), device)
     with seeded(seed, "lora"):
         adapt(student, lora_of(settings))
     if settings.flag("train.gradient_checkpointing"):
@@ -242,16 +272,20 @@ def models_of(settings: Settings, here: Here, objective: Objective, device: torc
 
 
 def student_and_teacher(
-    settings: Settings, here: Here, objective: Objective, device: torch.device
+    settings: Settings,
+    files: ModelFiles,
+    objective: Objective,
+    device: torch.device,
+    read: Read,
 ) -> tuple[Any, Any | None]:
     """Both models; a file that both are made from is read once where the bits allow it."""
     init = settings.text("model.student.init")
     if init == "random":
-        student = random_student(settings, here, device)
-        return student, frozen_teacher(settings, here, objective, device, None)
+        student = random_student(settings, files, device)
+        return student, frozen_teacher(settings, files, objective, device, read, None)
     role = "teacher" if init == "teacher_layers" else "student"
-    whole = load.pretrained(
-        _path(here.teacher if role == "teacher" else here.student, role),
+    whole = read(
+        _path(files.teacher if role == "teacher" else files.student, role),
         role=role,
         dtype=DTYPES[settings.text("train.param_dtype")],
         device=device,
@@ -259,15 +293,15 @@ def student_and_teacher(
         quantization="none",
     )
     if init == "pretrained":
-        return whole, frozen_teacher(settings, here, objective, device, None)
+        return whole, frozen_teacher(settings, files, objective, device, read, None)
     kept = settings.wholes("model.student.layers")
     student = load.with_layers(whole, kept, settings.text("train.attention"))
-    return student, frozen_teacher(settings, here, objective, device, whole)
+    return student, frozen_teacher(settings, files, objective, device, read, whole)
 
 
-def random_student(settings: Settings, here: Here, device: torch.device) -> Any:
+def random_student(settings: Settings, files: ModelFiles, device: torch.device) -> Any:
     return load.random(
-        _path(here.student, "student"),
+        _path(files.student, "student"),
         seed=settings.whole("train.seed"),
         dtype=DTYPES[settings.text("train.param_dtype")],
         device=device,
@@ -276,19 +310,24 @@ def random_student(settings: Settings, here: Here, device: torch.device) -> Any:
 
 
 def frozen_teacher(
-    settings: Settings, here: Here, objective: Objective, device: torch.device, read: Any | None
+    settings: Settings,
+    files: ModelFiles,
+    objective: Objective,
+    device: torch.device,
+    read: Read,
+    whole: Any | None,
 ) -> Any | None:
-    """The teacher, in the precision that is computed in; `read` is the same model if it was read."""
+    """The teacher, in the precision that is computed in; `whole` is the same model if it was read."""
     if not objective.needs_teacher:
         return None
     precision = DTYPES[settings.text("train.precision")]
     quantization = settings.text("model.teacher.quantization")
     place = torch.device("cpu") if settings.text("train.teacher_placement") == "cpu" else device
-    if read is not None and quantization == "none" and read.dtype in (torch.float32, precision):
-        teacher = load.cast(read, precision).to(place)
+    if whole is not None and quantization == "none" and whole.dtype in (torch.float32, precision):
+        teacher = load.moved(load.cast(whole, precision), place)
     else:
-        teacher = load.pretrained(
-            _path(here.teacher, "teacher"),
+        teacher = read(
+            _path(files.teacher, "teacher"),
             role="teacher",
             dtype=precision,
             device=place,

@@ -51,10 +51,12 @@ class State:
     deviations: Sequence[Mapping[str, Any]]
     """What was done otherwise than locked up to here, oldest first: the fields of each event."""
     rehearsed_bytes: int | None
-    """Peak of the rehearsal, which the first attempt did for all."""
+    """Peak of the rehearsal, which the first attempt under these numerics did for all."""
+    micro_batch: int | None
+    """Rows computed at once, also in the proof; None in checkpoints that do not say."""
 
 
-EARLIER: Mapping[str, Any] = {"deviations": (), "rehearsed_bytes": None}
+EARLIER: Mapping[str, Any] = {"deviations": (), "rehearsed_bytes": None, "micro_batch": None}
 """What a checkpoint that does not say so is taken to say."""
 
 
@@ -94,10 +96,14 @@ def save(folder: Path, tensors: Mapping[str, Mapping[str, Tensor]], state: State
     return Saved(path=final, step=state.step, bytes=_size(final))
 
 
-def load(path: Path) -> tuple[dict[str, dict[str, Tensor]], State]:
-    """Tensors on the CPU and the state of a checkpoint that `newest` found valid."""
-    tensors = {part: load_file(path / f"{part}.safetensors") for part in PARTS}
-    return tensors, State(**(EARLIER | json.loads((path / STATE).read_text("utf-8"))))
+def tensors_in(path: Path) -> dict[str, dict[str, Tensor]]:
+    """On the CPU, from a checkpoint that `newest` found valid."""
+    return {part: load_file(path / f"{part}.safetensors") for part in PARTS}
+
+
+def state_in(path: Path) -> State:
+    """Of a checkpoint that `newest` found valid."""
+    return State(**(EARLIER | json.loads((path / STATE).read_text("utf-8"))))
 
 
 def newest(folder: Path) -> tuple[Saved | None, list[Skipped]]:

@@ -128,7 +128,7 @@ def random(
 ) -> Any:
     """A model of this config whose weights are drawn from the seed, in float32, on the CPU."""
     with seeded(seed, "student"):
-        return cast(from_config(config_of(path), attention), dtype).to(device)
+        return moved(cast(from_config(config_of(path), attention), dtype), device)
 
 
 def with_layers(model: Any, layers: Sequence[int], attention: str) -> Any:
@@ -141,7 +141,7 @@ def with_layers(model: Any, layers: Sequence[int], attention: str) -> Any:
     kept = cast(from_config(config, attention), model.dtype)
     kept.load_state_dict(renumbered(model.state_dict(), prefix, layers), strict=True)
     kept.tie_weights()
-    return kept.to(model.device)
+    return moved(kept, model.device)
 
 
 def without_layers_after(model: Any, depth: int) -> Any:
@@ -190,6 +190,12 @@ def cast(model: Any, dtype: torch.dtype) -> Any:
     for weight in model.parameters():
         weight.data = weight.data.to(dtype)
     return model
+
+
+def moved(module: Any, device: torch.device) -> Any:
+    """The module on `device`; untouched where it already is, as `.to` would not leave it."""
+    there = all(weight.device == device for weight in module.parameters())
+    return module if there else module.to(device)
 
 
 def from_config(config: Any, attention: str) -> Any:

@@ -36,7 +36,8 @@ class LoraLinear(nn.Module):
         self.a = nn.Linear(base.in_features, lora.rank, bias=False)
         self.b = nn.Linear(lora.rank, base.out_features, bias=False)
         nn.init.zeros_(self.b.weight)  # the student starts as it was
-        self.to(base.weight.device, base.weight.dtype)
+        for weight in (self.a.weight, self.b.weight):
+            weight.data = weight.data.to(base.weight.device, base.weight.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.base(x) + self.scale * self.b(self.a(self.dropout(x)))

@@ -1,11 +1,11 @@
 """AdamW for weights or moments of fewer than 32 bits; the arithmetic is float32.
 
-    weights   bfloat16: rounded up or down at random, so that on average no update is lost
-    moments   bfloat16 or float16: rounded to the nearest; int8: 256 steps for each block of 256
+    weights   bfloat16
+    moments   bfloat16, or 8 bits: 256 steps for each block of 256
 
-bfloat16 holds 8 bits: an update of less than 1/512 of its weight would always be rounded away.
-Rounded stochastically it is made with the probability that makes it right in the mean (Zamirai et
-al. 2020, arXiv 2010.06192). Each weight is worked on a piece at a time: beside the step's own
+bfloat16 holds 8 bits: a weight's update, or a moment's decay, of less than 1/512 would always be
+rounded away. Rounded stochastically, to the upper or the lower neighbour, it is made with the
+probability that makes it right in the mean (Zamirai et al. 2020, arXiv 2010.06192). Each weight is worked on a piece at a time: beside the step's own
 tensors only a few of `PIECE` numbers live.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kavaspec_runtime.eight_bit import BLOCK, blocks, decode, encode
+from kavaspec_runtime.eight_bit import BLOCK, blocks, decode, encode, zeros
 from kavaspec_runtime.randomness import seed_of
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -50,7 +50,7 @@ class NarrowAdamW(torch.optim.AdamW):
     def _update(self, weight: Tensor, group: Mapping[str, Any], place: int) -> None:
         state = self.state[weight]
         if not state:
-            state |= _started(weight, self.state_dtype)
+            state |= _started(weight, kept_in(weight, self.state_dtype))
         state["step"] += 1
         count = int(state["step"].item())
         draw = torch.Generator(device=weight.device)
@@ -66,8 +66,8 @@ class NarrowAdamW(torch.optim.AdamW):
             moved = flat_N[piece].float().mul_(1 - group["lr"] * group["weight_decay"])
             moved.addcdiv_(mean, scale, value=-group["lr"] / (1 - beta1**count))
             flat_N[piece] = rounded(moved, weight.dtype, draw)
-            _write(state, "exp_avg", piece, mean)
-            _write(state, "exp_avg_sq", piece, square)
+            _write(state, "exp_avg", piece, mean, draw)
+            _write(state, "exp_avg_sq", piece, square, draw)
 
 
 def rounded(values: Tensor, dtype: torch.dtype, draw: torch.Generator) -> Tensor:
@@ -84,17 +84,34 @@ def rounded(values: Tensor, dtype: torch.dtype, draw: torch.Generator) -> Tensor
     return (values.view(torch.int32) + noise).bitwise_and_(-(2**16)).view(torch.float32).to(dtype)
 
 
+def kept_in(weight: Tensor, dtype: torch.dtype) -> torch.dtype:
+    """What this weight's moments are kept in where the lock says `dtype`."""
+    small = dtype == torch.uint8 and weight.numel() < SMALLEST_IN_8_BITS
+    return torch.float32 if small else dtype
+
+
+def converted(
+    saved: Mapping[str, Tensor], weight: Tensor, dtype: torch.dtype
+) -> Mapping[str, Tensor]:
+    """What an optimizer remembered of a weight, with moments of `dtype`, rounded to the nearest."""
+    if saved["exp_avg"].dtype == dtype:
+        return saved
+    state = _started(weight, dtype) | {"step": saved["step"]}
+    there = {name: tensor.to(weight.device) for name, tensor in saved.items()}
+    for piece in _pieces(weight.numel()):
+        for name in MOMENTS:
+            _write(state, name, piece, _read(there, name, piece), None)
+    return state
+
+
 def _started(weight: Tensor, dtype: torch.dtype) -> dict[str, Tensor]:
     """No step done, all moments zero."""
     state = {"step": torch.zeros(())}
-    count = weight.numel()
-    if dtype == torch.uint8 and count < SMALLEST_IN_8_BITS:
-        dtype = torch.float32
     for name in MOMENTS:
         state[name] = torch.zeros_like(weight, dtype=dtype)
         if dtype == torch.uint8:
-            codes_N, factor_F = encode(torch.zeros(count), signed=_signed(name))
-            state[name].view(-1).copy_(codes_N)
+            code, factor_F = zeros(weight.numel(), signed=_signed(name))
+            state[name].fill_(code)
             state[f"{name}_factor"] = factor_F.to(weight.device)
     return state
 
@@ -107,12 +124,18 @@ def _read(state: Mapping[str, Tensor], name: str, piece: slice) -> Tensor:
     return decode(part_N, state[f"{name}_factor"][_factors(piece)], signed=_signed(name))
 
 
-def _write(state: Mapping[str, Tensor], name: str, piece: slice, values: Tensor) -> None:
+def _write(
+    state: Mapping[str, Tensor],
+    name: str,
+    piece: slice,
+    values: Tensor,
+    draw: torch.Generator | None,
+) -> None:
     part_N = state[name].view(-1)[piece]
     if part_N.dtype != torch.uint8:
-        part_N.copy_(values)
+        part_N.copy_(values if draw is None else rounded(values, part_N.dtype, draw))
         return
-    codes_N, factor_F = encode(values, signed=_signed(name))
+    codes_N, factor_F = encode(values, signed=_signed(name), draw=draw)
     part_N.copy_(codes_N)
     state[f"{name}_factor"][_factors(piece)] = factor_F
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from kavaspec_runtime.device import DTYPES
-from kavaspec_runtime.narrow import MOMENTS, NarrowAdamW
+from kavaspec_runtime.narrow import MOMENTS, NarrowAdamW, converted, kept_in
 
 MOMENT_DTYPES = {**DTYPES, "int8": torch.uint8}
 """What moments can be kept in, by the lock's names."""
@@ -123,11 +123,13 @@ def set_moments(
     named: Mapping[str, nn.Parameter],
     tensors: Mapping[str, Tensor],
 ) -> None:
-    """The inverse of `moments`."""
+    """The inverse of `moments`; what was kept in another dtype is converted to this optimizer's."""
+    dtype = optimizer.state_dtype if isinstance(optimizer, NarrowAdamW) else torch.float32
     for name, weight in named.items():
-        for part in PARTS:
-            value = tensors.get(f"{name}:{part}")
-            if value is not None:
-                # the step counter stays where torch's kernels want it: beside the weight when fused
-                beside = part != "step" or optimizer.defaults["fused"]
-                optimizer.state[weight][part] = value.to(weight.device) if beside else value
+        saved = {part: tensors[f"{name}:{part}"] for part in PARTS if f"{name}:{part}" in tensors}
+        if not saved:
+            continue
+        for part, value in converted(saved, weight, kept_in(weight, dtype)).items():
+            # the step counter stays where torch's kernels want it: beside the weight when fused
+            beside = part != "step" or optimizer.defaults["fused"]
+            optimizer.state[weight][part] = value.to(weight.device) if beside else value

@@ -14,7 +14,7 @@ import torch
 from kavaspec.errors import Exit, fail
 from kavaspec_runtime.checkpoint import State
 from kavaspec_runtime.data import Feed, ids_digest
-from kavaspec_runtime.step import Trainer
+from kavaspec_runtime.step import Trainer, running_out
 
 CLOSE = 0.01
 """Relative difference of a loss that other kernels may make, where bits are not promised."""
@@ -30,17 +30,21 @@ class Proof:
 
 @torch.no_grad()
 def look_ahead(trainer: Trainer, feed: Feed, step: int) -> Proof:
-    """The proof for step `step` (counting from 0), not yet done."""
+    """The proof for step `step` (counting from 0), not yet done.
+
+    Raises:
+        NoMemoryError: when memory runs out.
+    """
     models = trainer.models
     batch = feed.global_batch(step)
     models.eval()
-    with models.computing():
+    with running_out(redoable=False), models.computing():
         terms = trainer.objective.terms(models, batch.micro[0].to(models.device), batch.totals)
     return Proof(next_batch=ids_digest(batch), next_loss=float(terms.loss).hex())
 
 
-def prove(saved: State, now: Proof, reproducibility: str) -> str:
-    """How well a resumed run matches: `bitwise`, or `data_exact` where the lock promises no more.
+def prove(saved: State, now: Proof, *, bits_promised: bool) -> str:
+    """How well a resumed run matches: `bitwise`, or `data_exact` where no more is promised.
 
     Raises:
         KavaError: 8 when it does not match.
@@ -57,7 +61,7 @@ def prove(saved: State, now: Proof, reproducibility: str) -> str:
     if saved.next_loss == now.next_loss:
         return "bitwise"
     was, is_now = float.fromhex(saved.next_loss), float.fromhex(now.next_loss)
-    if reproducibility == "bitwise" or abs(was - is_now) > CLOSE * abs(was):
+    if bits_promised or abs(was - is_now) > CLOSE * abs(was):
         raise fail(
             f"the loss after step {saved.step} is not the one that was saved: "
             f"{is_now!r} here, {was!r} saved",

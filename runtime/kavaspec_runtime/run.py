@@ -58,7 +58,7 @@ METRICS = (
 )
 
 MOST_SPLITS = 2
-"""A lock that is so far from what fits has to be made anew."""
+"""Of the locked micro-batch. A lock that is so far from what fits has to be made anew."""
 
 Emit = Callable[[Event], None]
 Stop = Callable[[], str | None]
@@ -109,7 +109,7 @@ class Progress:
     deviations: list[Deviation]
     """What the steps so far did otherwise than locked, of all attempts."""
     rehearsed_bytes: int | None
-    """Peak of the rehearsal, if there was one: the first attempt does it for all."""
+    """Peak of the rehearsal, if there was one: the first attempt with these numerics does it for all."""
     seal: str
     """Of the last line of `digest.jsonl`."""
 
@@ -160,11 +160,12 @@ class Attempt:
         self._say_run(at)
         for one in skipped:
             self._warn(f"checkpoint {one.path.name} is skipped: {one.because}")
+        state = None if found is None else self.state_in(found)
         built = build(self.settings, self.here, self._tell)
-        if found is not None:
-            self.resume(built, found, at)
-        elif self.here.rehearse:
+        if self.here.rehearse and (state is None or state.kn != self.here.kn):
             at.rehearsed_bytes = self.rehearsed(built)
+        if found is not None and state is not None:
+            self.resume(built, found, state, at)
         at.seal = digests.cut(self.folder.digests, at.step)
         forget_peak(self.device)
         reason = self.train(built, stop, at)
@@ -180,9 +181,9 @@ class Attempt:
         self.emit(told)
         return told.peak_bytes
 
-    def resume(self, built: Built, found: checkpoint.Saved, at: Progress) -> None:
-        """Put the saved state into the new objects, and prove it before anything is trained."""
-        tensors, state = checkpoint.load(found.path)
+    def state_in(self, found: checkpoint.Saved) -> checkpoint.State:
+        """What a checkpoint says, if it is of this experiment."""
+        state = checkpoint.state_in(found.path)
         if state.kx != self.here.kx:
             raise fail(
                 f"checkpoint {found.path.name} is of another experiment: {state.kx}, this lock is {self.here.kx}",
@@ -190,12 +191,26 @@ class Attempt:
                 code="KV0806",
                 hint="start with `--run NAME`",
             )
-        restore(built.trainer, tensors, state)
+        return state
+
+    def resume(
+        self, built: Built, found: checkpoint.Saved, state: checkpoint.State, at: Progress
+    ) -> None:
+        """Put the saved state into the new objects, and prove it before anything is trained.
+
+        Under the same numerics it goes on as it was, in smaller micro-batches if memory had run out;
+        under others (`--allow numerics`) as they say, and no bits are promised.
+        """
+        restore(built.trainer, checkpoint.tensors_in(found.path), state)
         at.step, at.tokens, at.saved_step = state.step, state.tokens, state.step
-        at.rehearsed_bytes = state.rehearsed_bytes
         at.deviations = [Deviation(**told) for told in state.deviations]
-        at.micro_batch = at.deviations[-1].now if at.deviations else self.plan.micro_batch
-        proof = prove(state, self.ahead(built, at), self.plan.reproducibility)
+        saved_micro_batch = state.micro_batch or self.plan.micro_batch
+        same = state.kn == self.here.kn
+        if same:
+            at.micro_batch, at.rehearsed_bytes = saved_micro_batch, state.rehearsed_bytes
+        promised = same and self.plan.reproducibility == "bitwise"
+        now = self.ahead(built, at.step, saved_micro_batch)
+        proof = prove(state, now, bits_promised=promised)
         path = found.path.relative_to(self.folder.path).as_posix()
         self.emit(Resume(step=state.step, path=path, proof=proof))
 
@@ -243,14 +258,12 @@ class Attempt:
             self.split(built, at)  # outside of `except`: its traceback no longer holds the tensors
 
     def may_split(self, at: Progress) -> bool:
-        return (
-            self.plan.on_oom == "split" and at.micro_batch > 1 and len(at.deviations) < MOST_SPLITS
-        )
+        return self.plan.on_oom == "split" and at.micro_batch in splittable(self.plan.micro_batch)
 
     def split(self, built: Built, at: Progress) -> None:
         """The same global batch in smaller micro-batches: the same gradient, in other bits."""
         was = at.micro_batch
-        at.micro_batch = next(size for size in range(was // 2, 0, -1) if was % size == 0)
+        at.micro_batch = largest_part(was)
         built.trainer.optimizer.zero_grad(set_to_none=True)
         give_back(self.device)
         told = Deviation(
@@ -268,7 +281,7 @@ class Attempt:
         if at.saved_step == at.step:
             return
         started_s = time.monotonic()
-        ahead = self.ahead(built, at)
+        ahead = self.ahead(built, at.step, at.micro_batch)
         state = checkpoint.State(
             step=at.step,
             tokens=at.tokens,
@@ -279,6 +292,7 @@ class Attempt:
             scaler=None if built.trainer.scaler is None else built.trainer.scaler.state_dict(),
             deviations=[asdict(told) for told in at.deviations],
             rehearsed_bytes=at.rehearsed_bytes,
+            micro_batch=at.micro_batch,
         )
         saved = checkpoint.save(self.folder.checkpoints, tensors_of(built.trainer), state)
         checkpoint.prune(self.folder.checkpoints, self.plan.keep)
@@ -292,9 +306,13 @@ class Attempt:
             )
         )
 
-    def ahead(self, built: Built, at: Progress) -> Proof:
-        """What can be known about the step after `at.step`."""
-        return look_ahead(built.trainer, replace(built.feed, micro_batch=at.micro_batch), at.step)
+    def ahead(self, built: Built, step: int, micro_batch: int) -> Proof:
+        """What can be known about the step after `step`, by its first `micro_batch` rows."""
+        try:
+            return look_ahead(built.trainer, replace(built.feed, micro_batch=micro_batch), step)
+        except NoMemoryError as error:
+            where = f"in the proof of step {step + 1}"
+            raise no_memory(where, micro_batch, self.device, Exit.FAILED) from error
 
     def _digest(self, built: Built, batch: GlobalBatch, done: Done, step: int) -> str:
         weighed = step % digests.WEIGHTS_EVERY == 0 or step == self.plan.last_step
@@ -400,6 +418,19 @@ class Attempt:
             f"step {at.step + 1}: the {error.what} is {error.value}; nothing was updated and {_safe(at)}. "
             f"Rows of {self.settings.text('data.split')}, counted from 0: {rows}"
         )
+
+
+def splittable(micro_batch: int) -> tuple[int, ...]:
+    """The sizes that may be split where the lock says `micro_batch`, largest first."""
+    sizes = [micro_batch]
+    while len(sizes) < MOST_SPLITS and sizes[-1] > 1:
+        sizes.append(largest_part(sizes[-1]))
+    return tuple(size for size in sizes if size > 1)
+
+
+def largest_part(count: int) -> int:
+    """The largest number below `count`, which is above 1, that divides it."""
+    return next(part for part in range(count // 2, 0, -1) if count % part == 0)
 
 
 def _safe(at: Progress) -> str:

@@ -78,13 +78,13 @@ def take_step(trainer: Trainer, step: int, batch: GlobalBatch) -> Done:
     set_learning_rate(trainer.optimizer, share)
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.models.train()
-    with _running_out(redoable=True):
+    with running_out(redoable=True):
         terms = [
             _forward_backward(trainer, step, micro, batch) for micro in range(len(batch.micro))
         ]
         losses = [term.loss.item() for term in terms]
     _all_finite(losses, batch.micro)
-    with _running_out(redoable=False):
+    with running_out(redoable=False):
         grad_norm = _update(trainer, batch)
     return Done(
         loss=math.fsum(losses),
@@ -95,7 +95,12 @@ def take_step(trainer: Trainer, step: int, batch: GlobalBatch) -> Done:
 
 
 @contextmanager
-def _running_out(*, redoable: bool) -> Iterator[None]:
+def running_out(*, redoable: bool) -> Iterator[None]:
+    """Name what every device calls differently.
+
+    Raises:
+        NoMemoryError: when memory runs out inside.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:

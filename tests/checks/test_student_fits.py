@@ -15,7 +15,6 @@ def checked(
     return student_fits(
         param_dtype,
         state_dtype,
-        precision="bfloat16",
         device="cuda",
         rank=rank,
         parameters=494_032_768,
@@ -26,10 +25,10 @@ def checked(
 
 
 def test_what_is_too_large_before_any_row_is_refused():
-    problem = checked(8 * GIB)
+    problem = checked(7 * GIB)
     assert problem.message == (
-        "float32 weights and float32 moments of the student take 8.3 GiB with their gradients, and "
-        "fact.gpu.memory_bytes is 8 GiB"
+        "float32 weights and float32 moments of the student take 7.4 GiB with their gradients, and "
+        "fact.gpu.memory_bytes is 7 GiB"
     )
     assert problem.hint == (
         'train.optimizer_state_dtype = "int8", train.param_dtype = "bfloat16", '
@@ -46,12 +45,12 @@ def test_what_can_be_made_smaller_still_is_named():
 
 
 def test_what_fits_and_what_is_not_known_passes():
-    assert checked(9 * GIB) is None
-    assert checked(8 * GIB, "float32", "int8") is None
+    assert checked(8 * GIB) is None
+    assert checked(6 * GIB, "float32", "int8") is None
     assert checked(3 * GIB, "bfloat16", "int8") is None
     assert checked(None) is None
 
 
 def test_adapters_leave_the_weights_only():
     assert checked(3 * GIB, rank=16) is None
-    assert checked(2 * GIB, rank=16) is not None
+    assert checked(1 * GIB, rank=16) is not None

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
+from kavaspec import fit
 from kavaspec.decision import Guard
 from kavaspec.errors import Exit, KavaError
 from kavaspec.fit import Seen, choose_target, hold, notes, would_be
@@ -69,6 +70,15 @@ def test_the_only_one_that_fits_is_taken(lock: Lock):
     assert choose_target(replace(lock, targets=few), None, seen(A100 | {"fact.cpu.cores": 8})) == (
         "a100"
     )
+
+
+def test_a_target_whose_device_was_cut_out_is_not_stumbled_over(lock: Lock):
+    """`prove` names what is missing; looking at the machine has to get there."""
+    name, target = next(iter(lock.targets.items()))
+    left = {key: block for key, block in target.decisions.items() if key != "train.device"}
+    cut = replace(lock, targets={**lock.targets, name: replace(target, decisions=left)})
+    assert fit._computing(cut, name) == ()
+    assert fit._computing(lock, name) == ("fact.gpu.name", "fact.gpu.arch", "fact.gpu.driver")
 
 
 def test_an_unknown_name_is_refused(lock: Lock):

@@ -11,7 +11,15 @@ import torch
 
 from kavaspec.errors import KavaError
 from kavaspec_runtime import checkpoint
-from kavaspec_runtime.checkpoint import State, damage, load, newest, prune, save
+from kavaspec_runtime.checkpoint import (
+    State,
+    damage,
+    newest,
+    prune,
+    save,
+    state_in,
+    tensors_in,
+)
 
 
 def state(step: int) -> State:
@@ -25,6 +33,7 @@ def state(step: int) -> State:
         scaler={"scale": 65536.0, "_growth_tracker": 3},
         deviations=[{"step": 2, "key": "train.micro_batch", "was": 4, "now": 2, "because": "so"}],
         rehearsed_bytes=2**30,
+        micro_batch=2,
     )
 
 
@@ -45,8 +54,8 @@ def test_what_was_saved_is_what_is_loaded(tmp_path):
     found, skipped = newest(tmp_path)
     assert (found, skipped) == (saved, [])
     assert found.bytes == sum(file.stat().st_size for file in found.path.iterdir())
-    loaded, at = load(found.path)
-    assert at == state(4)
+    assert state_in(found.path) == state(4)
+    loaded = tensors_in(found.path)
     assert torch.equal(loaded["student"]["w"], torch.full((3, 2), 4.0))
     assert loaded["optimizer"]["student.w:step"].shape == ()
 

@@ -30,7 +30,7 @@ def numbers(count: int, seed: int) -> Tensor:
 def test_a_number_is_read_back_within_a_share_of_the_largest_beside_it(count: int, seed: int):
     values = numbers(count, seed)
     for signed, written, most in ((True, values, 0.0073), (False, values.square(), 0.0038)):
-        codes, factors = encode(written, signed=signed)
+        codes, factors = encode(written, signed=signed, draw=None)
         assert codes.shape == (count,)
         assert codes.dtype == torch.uint8
         assert factors.shape == (blocks(count),)
@@ -43,15 +43,17 @@ def test_a_number_is_read_back_within_a_share_of_the_largest_beside_it(count: in
 def test_the_second_moment_is_never_rounded_to_nothing(count: int, seed: int):
     values = numbers(count, seed).square()
     values[:: max(1, count // 3)] = 0.0
-    again = decode(*encode(values, signed=False), signed=False)
+    draw = torch.Generator().manual_seed(seed)
+    again = decode(*encode(values, signed=False, draw=draw), signed=False)
     assert torch.equal(again > 0, values > 0)
 
 
 @given(SIZES, SEEDS)
 def test_what_was_read_back_is_written_the_same(count: int, seed: int):
     for signed, values in ((True, numbers(count, seed)), (False, numbers(count, seed).square())):
-        codes, factors = encode(values, signed=signed)
-        again, factors_again = encode(decode(codes, factors, signed=signed), signed=signed)
+        codes, factors = encode(values, signed=signed, draw=None)
+        decoded = decode(codes, factors, signed=signed)
+        again, factors_again = encode(decoded, signed=signed, draw=None)
         assert torch.equal(codes, again)
         assert torch.equal(factors, factors_again)
 
@@ -59,8 +61,28 @@ def test_what_was_read_back_is_written_the_same(count: int, seed: int):
 def test_zeros_stay_zeros_and_the_largest_number_of_a_block_is_exact():
     values = torch.zeros(2 * BLOCK)
     values[3], values[BLOCK + 5] = -7.25, 0.5
-    again = decode(*encode(values, signed=True), signed=True)
+    again = decode(*encode(values, signed=True, draw=None), signed=True)
     assert torch.equal(again, values)
+
+
+@given(SEEDS)
+def test_a_number_goes_to_one_of_the_two_steps_beside_it_and_is_right_in_the_mean(seed: int):
+    draw = torch.Generator().manual_seed(seed)
+    for signed in (True, False):
+        values = torch.rand(BLOCK, generator=draw) * (2 if signed else 1) - (1 if signed else 0)
+        values[0] = 1.0
+        many = torch.stack(
+            [decode(*encode(values, signed=signed, draw=draw), signed=signed) for _ in range(400)]
+        )
+        assert all(len(column.unique()) <= 2 for column in many.T)
+        spread = many.amax(dim=0) - many.amin(dim=0)
+        assert torch.all((many.mean(dim=0) - values).abs() <= 0.15 * spread + 0.001)
+
+
+def test_a_number_that_is_none_is_written_like_any_other():
+    """So that a broken gradient is found where it is looked for, not by a crash on a device."""
+    codes, _ = encode(torch.tensor([float("nan"), 1.0, float("inf")]), signed=True, draw=None)
+    assert codes.shape == (3,)
 
 
 # ---- rounding
@@ -123,10 +145,36 @@ def test_fewer_bits_of_the_moments_lead_to_nearly_the_same_weights(state: torch.
     assert 0 < away(weights_after(50, state=state), exact) < 0.1 * gone
 
 
-def test_a_weight_is_worked_on_in_pieces_that_change_nothing(monkeypatch: pytest.MonkeyPatch):
-    whole = weights_after(5, state=torch.uint8)
+def second_moment(state: torch.dtype, gradients: list[Tensor]) -> Tensor:
+    weight = nn.Parameter(torch.zeros(8192))
+    optimizer = NarrowAdamW([weight], lr=1e-3, betas=(0.9, 0.999), weight_decay=0.0)
+    optimizer.state_dtype, optimizer.seed = state, 0
+    for gradient in gradients:
+        weight.grad = gradient
+        optimizer.step()
+    return narrow._read(optimizer.state[weight], "exp_avg_sq", slice(0, 8192))
+
+
+@pytest.mark.parametrize("state", [torch.bfloat16, torch.uint8])
+def test_a_second_moment_follows_gradients_that_fall_by_a_thousandth_a_step(state: torch.dtype):
+    """To the nearest it would stay where it was, and every later update be too small."""
+    draw = torch.Generator().manual_seed(0)
+    gradients = [torch.randn(8192, generator=draw) for _ in range(1500)]
+    for gradient in gradients[300:]:
+        gradient[::2] *= 0.1
+    exact, found = (second_moment(kind, gradients) for kind in (torch.float32, state))
+    for part in (slice(0, None, 2), slice(1, None, 2)):
+        assert found[part].mean().item() == pytest.approx(exact[part].mean().item(), rel=0.02)
+        assert found[part].median().item() == pytest.approx(exact[part].median().item(), rel=0.1)
+
+
+@pytest.mark.parametrize(("state", "most"), [(torch.float32, 0.0), (torch.uint8, 0.01)])
+def test_a_weight_is_worked_on_in_pieces_that_change_only_what_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, state: torch.dtype, most: float
+):
+    whole = weights_after(5, state=state)
     monkeypatch.setattr(narrow, "PIECE", 2 * BLOCK)
-    assert away(weights_after(5, state=torch.uint8), whole) == 0
+    assert away(weights_after(5, state=state), whole) <= most
 
 
 def test_updates_that_bfloat16_would_round_away_are_made_in_the_mean():

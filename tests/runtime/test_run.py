@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from kavaspec.errors import KavaError
 from kavaspec.events import Deviation
-from kavaspec_runtime import narrow, rehearsal, run
+from kavaspec_runtime import checkpoint, narrow, rehearsal, run
 from kavaspec_runtime.build import build, plan_of
 from kavaspec_runtime.checkpoint import newest
 from kavaspec_runtime.objectives.kv import KeyValue
@@ -686,6 +686,88 @@ def test_a_resumed_run_goes_on_in_the_smaller_pieces_and_its_receipt_tells(world
                 "because": 'memory ran out, and train.on_oom = "split"',
             }
         ]
+
+
+def rows_at_once(monkeypatch) -> list[tuple[int, int]]:
+    """Every step that is begun from here on: its number, and the rows of its first micro-batch."""
+    begun = []
+
+    def noting(trainer, step, batch):
+        begun.append((step, len(batch.micro[0].rows)))
+        return real(trainer, step, batch)
+
+    real = run.take_step
+    monkeypatch.setattr(run, "take_step", noting)
+    return begun
+
+
+def under_new_numerics(**changed):
+    return {"resume": True, "allow_numerics": True, "kn": "kn1:cccc", **changed}
+
+
+def test_after_a_split_a_new_lock_says_how_many_rows_and_may_split_anew(world, monkeypatch):
+    changed = {"train__steps": 8, "train__on_oom": "split"}
+    out_of_memory(monkeypatch, at_step=2, phase="forward", fits=2)
+    world.run(stop_at=4, **changed)
+    begun = rows_at_once(monkeypatch)
+    locked = {"train__micro_batch": 1, "train__accumulation": 8}
+    _, events = world.run(here=under_new_numerics(), stop_at=2, **changed, **locked)
+    assert begun == [(4, 1), (5, 1)]
+    assert of(events, "resume")[0].proof == "bitwise"
+    begun.clear()
+    again = under_new_numerics(kn="kn1:dddd")
+    end, _ = world.run(here=again, **changed, train__micro_batch=8, train__accumulation=1)
+    assert begun == [(6, 8), (6, 4), (6, 2), (7, 2)]
+    assert end.status == "finished"
+    told = json.loads((world.root / "run" / "receipt.json").read_text())["deviations"]
+    assert [(it["step"], it["was"], it["now"]) for it in told] == [(3, 4, 2), (7, 8, 4), (7, 4, 2)]
+
+
+def test_the_remedy_for_no_memory_goes_on_with_the_run(world, monkeypatch):
+    """A smaller micro-batch is locked; the proof is of the one that was saved."""
+    out_of_memory(monkeypatch, at_step=3, phase="forward", fits=2)
+    with pytest.raises(KavaError, match="out of memory in step 4 with train.micro_batch = 4"):
+        world.run(checkpoint__every=2)
+    smaller = {"train__micro_batch": 2, "train__accumulation": 4}
+    end, events = world.run(here=under_new_numerics(), **smaller)
+    assert (end.status, of(events, "resume")[0].proof) == ("finished", "bitwise")
+
+
+def test_under_new_numerics_a_resumed_run_rehearses_what_is_new(world):
+    world.run(stop_at=3, here={"rehearse": True})
+    larger = {"train__micro_batch": 8, "train__accumulation": 1}
+    _, events = world.run(here=under_new_numerics(rehearse=True), **larger)
+    assert [event.ev for event in events if event.ev in ("rehearsal", "resume")] == [
+        "rehearsal",
+        "resume",
+    ]
+    assert of(events, "rehearsal")[0].micro_batch == 8
+
+
+@pytest.mark.parametrize("before", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("after", ["float32", "bfloat16", "int8"])
+def test_moments_of_another_dtype_are_converted(world, monkeypatch, before, after):
+    monkeypatch.setattr("kavaspec_runtime.narrow.SMALLEST_IN_8_BITS", 64)
+    world.run(stop_at=3, train__optimizer_state_dtype=before)
+    here = {"resume": True} if before == after else under_new_numerics()
+    end, _ = world.run(here=here, train__optimizer_state_dtype=after, checkpoint__keep=1)
+    assert end.status == "finished"
+    kept = checkpoint.tensors_in(newest(world.root / "run" / "checkpoints")[0].path)["optimizer"]
+    found = {tensor.dtype for name, tensor in kept.items() if name.endswith(":exp_avg")}
+    expected = {"float32": set(), "bfloat16": {torch.bfloat16}, "int8": {torch.uint8}}[after]
+    assert found - {torch.float32} == expected
+
+
+def test_memory_that_runs_out_in_a_proof_is_said_so(world, monkeypatch):
+    def terms(self, models, batch, totals):
+        if not torch.is_grad_enabled():
+            raise torch.OutOfMemoryError(GONE)
+        return real(self, models, batch, totals)
+
+    real = KeyValue.terms
+    monkeypatch.setattr(KeyValue, "terms", terms)
+    with pytest.raises(KavaError, match=r"out of memory in the proof of step 3 with train\.micro"):
+        world.run(checkpoint__every=2)
 
 
 def test_splitting_ends_where_nothing_is_left_to_split(world, monkeypatch):

@@ -44,6 +44,9 @@ class CrossEntropy(Objective):
         del models, batches
         return self
 
+    def supposed(self) -> CrossEntropy:
+        return self
+
     def terms(self, models: Models, batch: Batch, totals: Totals) -> Terms:
         seen = models.student_sees(batch)
         ce = cross_entropy_of(models, batch, seen) / totals.labels

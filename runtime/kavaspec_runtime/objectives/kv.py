@@ -129,6 +129,14 @@ class KeyValue(Objective):
                     spread[tensor, pair] = spread.get((tensor, pair), NOTHING_YET).plus(side)
         return replace(self, scales={place: seen.deviation() for place, seen in spread.items()})
 
+    def supposed(self) -> KeyValue:
+        if self.normalise == "none":
+            return self
+        pairs = range(len(self.student_dims))
+        return replace(
+            self, scales={(it, pair): 1.0 for it in self.tensor_weights for pair in pairs}
+        )
+
     # ---- one micro-batch
 
     def terms(self, models: Models, batch: Batch, totals: Totals) -> Terms:

@@ -115,6 +115,10 @@ class Objective(ABC):
         """This objective with whatever constants it takes from the data, such as scales."""
 
     @abstractmethod
+    def supposed(self) -> Objective:
+        """The same before there is any data: what `measured` would find is taken to be 1."""
+
+    @abstractmethod
     def terms(self, models: Models, batch: Batch, totals: Totals) -> Terms:
         """Loss and metrics of one micro-batch."""
 
