@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from kavaspec_runtime import load
+from kavaspec_runtime.alike import few_rounds
 from kavaspec_runtime.build import (
     ModelFiles,
     backend_of,
@@ -89,6 +90,7 @@ def _traced(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> li
     batches = [longest(one, padded=objective.counts_padding) for one in tried]
     with ExitStack() as inside:
         inside.enter_context(blocks_of(backend))
+        inside.enter_context(few_rounds())
         inside.enter_context(weightless())
         liveness = inside.enter_context(Liveness(GRANULES[backend]))
         models = models_of(settings, files, objective, torch.device("cpu"), without_weights)

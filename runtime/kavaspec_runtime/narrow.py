@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from kavaspec_runtime.alike import rounds
 from kavaspec_runtime.eight_bit import BLOCK, blocks, decode, encode, zeros
 from kavaspec_runtime.randomness import seed_of
 
@@ -145,7 +146,7 @@ def _signed(name: str) -> bool:
 
 
 def _pieces(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + PIECE, count)) for start in range(0, count, PIECE))
+    return (slice(start, min(start + PIECE, count)) for start in rounds(range(0, count, PIECE)))
 
 
 def _factors(piece: slice) -> slice:

@@ -19,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
+from kavaspec_runtime.alike import rounds
+
 BLOCK_BYTES = {"cpu": 1 << 21}
 """By device: what a core's cache holds; other devices need rows enough to be busy."""
 ELSEWHERE_BYTES = 1 << 26
@@ -121,5 +123,5 @@ def _per_row(x_NF: Tensor) -> Tensor:
 def _blocks(x_NF: Tensor) -> Iterator[slice]:
     room = BLOCK_BYTES.get(_STANDS_FOR.get() or x_NF.device.type, ELSEWHERE_BYTES)
     size = max(1, room // (4 * max(1, x_NF.shape[1])))
-    for start in range(0, len(x_NF), size):
+    for start in rounds(range(0, len(x_NF), size)):
         yield slice(start, start + size)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import AutoConfig, GemmaConfig, LlamaConfig
 
-from kavaspec_runtime import narrow
+from kavaspec_runtime import narrow, rowwise
 from kavaspec_runtime.build import build
 from kavaspec_runtime.eight_bit import make_tables
 from kavaspec_runtime.estimate import (
@@ -127,6 +127,16 @@ def test_checkpointing_trades_activations_for_time(world):
     plain = estimated(world, replace(TRIED, micro_batch=8))
     again = estimated(world, replace(TRIED, micro_batch=8, checkpointing=True))
     assert again.bytes < plain.bytes
+
+
+def test_loops_of_many_rounds_are_watched_for_two(world, monkeypatch):
+    """Blocks of a few rows, pieces of a few hundred weights: many rounds in each loop."""
+    monkeypatch.setattr(narrow, "SMALLEST_IN_8_BITS", 64)
+    monkeypatch.setattr(narrow, "PIECE", 512)
+    monkeypatch.setitem(rowwise.BLOCK_BYTES, "cpu", 4 * 258 * 3)
+    tried = replace(TRIED, micro_batch=8)
+    changed = {"train__optimizer_state_dtype": "int8", "train__precision": "bfloat16"}
+    assert estimated(world, tried, **changed) == tracked(world, tried, **changed)
 
 
 def test_more_rows_and_longer_ones_never_take_less(world):
