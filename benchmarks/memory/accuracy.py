@@ -1,11 +1,11 @@
 """How near is the estimated memory of a step to what the step takes, on this CPU?
 
-    python benchmarks/memory/accuracy.py --gguf MODEL.gguf [--only N ...]
+    python benchmarks/memory/accuracy.py --gguf MODEL.gguf
 
 SmolLM2-135M teaches a student that starts as its first eight layers. For each row of the table one process
 estimates, from the two configs alone; a second takes the real step and counts tensors as they live; a third
-takes it as it is, and asks the kernel for its peak (VmHWM of three steps, without what a process has after
-its imports and a first small step).
+takes it as it is, and asks the kernel for its peak (VmHWM of three steps, less what the process had after
+its imports).
 """
 
 from __future__ import annotations
@@ -22,9 +22,16 @@ from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "training"))
 
-FULL = {"train.precision": "float32"}
-HALF = {"train.precision": "bfloat16"}
-FEW = {**HALF, "train.param_dtype": "bfloat16", "train.optimizer_state_dtype": "int8"}
+HALF, FULL, FEW = "bfloat16", "float32", "bfloat16, int8 moments"
+NUMERICS = {
+    HALF: {"train.precision": "bfloat16"},
+    FULL: {"train.precision": "float32"},
+    FEW: {
+        "train.precision": "bfloat16",
+        "train.param_dtype": "bfloat16",
+        "train.optimizer_state_dtype": "int8",
+    },
+}
 GRID = [
     (HALF, 1, 128, False),
     (HALF, 1, 512, False),
@@ -40,7 +47,7 @@ GRID = [
     (FEW, 4, 256, False),
     (FEW, 8, 512, False),
 ]
-"""What is changed, rows at once, tokens a row, whether activations are computed again."""
+"""Numerics, rows at once, tokens a row, whether activations are computed again."""
 
 
 def main() -> None:
@@ -70,11 +77,10 @@ def main() -> None:
             "| computes | rows | tokens | again | estimated | took | tracked | process | it is | more |"
         )
         print("|---|---|---|---|---|---|---|---|---|---|")
-        for number, (changed, micro_batch, length, again) in enumerate(GRID):
+        for number, (numerics, micro_batch, length, again) in enumerate(GRID):
             told, tracked, process = (child(what, folder, number) for what in CHILDREN)
-            kind = {id(FULL): "float32", id(HALF): "bfloat16", id(FEW): "bfloat16, int8 moments"}
             print(
-                f"| {kind[id(changed)]} | {micro_batch} | {length} | {'yes' if again else 'no'} "
+                f"| {numerics} | {micro_batch} | {length} | {'yes' if again else 'no'} "
                 f"| {mib(told['bytes'])} | {told['seconds']:.1f} s | {mib(tracked['bytes'])} "
                 f"| {tracked['bytes'] / told['bytes'] - 1:+.2%} | {mib(process['bytes'])} "
                 f"| {process['bytes'] / told['bytes'] - 1:+.1%} |",
@@ -94,14 +100,14 @@ def child(what: str, folder: Path, number: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def settings_of(folder: Path, changed: dict, length: int, again: bool):
+def settings_of(folder: Path, numerics: str, length: int, again: bool):
     from kavaspec.lock.file import read_lock
     from kavaspec_runtime.settings import Settings
 
     lock = read_lock(folder / "kava.lock")
     settings = Settings.of(lock, next(iter(lock.targets)))
-    more = {"train.gradient_checkpointing": again, "data.max_length": length, **changed}
-    return replace(settings, values={**settings.values, **more})
+    more = {"train.gradient_checkpointing": again, "data.max_length": length}
+    return replace(settings, values={**settings.values, **more, **NUMERICS[numerics]})
 
 
 def files_of(folder: Path) -> SimpleNamespace:
@@ -116,50 +122,51 @@ def tried(micro_batch: int, length: int, again: bool):
     )
 
 
-def estimated(folder: Path, changed: dict, micro_batch: int, length: int, again: bool) -> dict:
+def estimated(folder: Path, numerics: str, micro_batch: int, length: int, again: bool) -> dict:
     from kavaspec_runtime.estimate import estimate
 
     began = time.monotonic()
-    settings = settings_of(folder, changed, length, again)
+    settings = settings_of(folder, numerics, length, again)
     [found] = estimate(settings, files_of(folder), [tried(micro_batch, length, again)])
     return {"bytes": found.bytes, "seconds": time.monotonic() - began}
 
 
-def real(folder: Path, changed: dict, length: int, again: bool):
+def real(folder: Path, numerics: str, length: int, again: bool):
     import torch
 
     from kavaspec_runtime import load
     from kavaspec_runtime.build import models_of, objective_of, trainer_of
 
     torch.set_num_threads(2)
-    settings = settings_of(folder, changed, length, again)
+    settings = settings_of(folder, numerics, length, again)
     objective = objective_of(settings).supposed()
     device = torch.device("cpu")
     models = models_of(settings, files_of(folder), objective, device, load.pretrained)
     return trainer_of(settings, models, objective)
 
 
-def tracked(folder: Path, changed: dict, micro_batch: int, length: int, again: bool) -> dict:
+def tracked(folder: Path, numerics: str, micro_batch: int, length: int, again: bool) -> dict:
     from kavaspec_runtime.eight_bit import make_tables
     from kavaspec_runtime.estimate import GRANULES, longest, watched
     from kavaspec_runtime.liveness import Liveness
 
     make_tables()
-    batch = longest(tried(micro_batch, length, again), padded=False)
+    batch = longest(tried(micro_batch, length, again))
     with Liveness(GRANULES["cpu"]) as liveness:
-        [found] = watched(liveness, real(folder, changed, length, again), [batch])
+        [found] = watched(liveness, real(folder, numerics, length, again), [batch])
     return {"bytes": found.bytes}
 
 
-def process(folder: Path, changed: dict, micro_batch: int, length: int, again: bool) -> dict:
-    from kavaspec_runtime.estimate import longest, small
+def process(folder: Path, numerics: str, micro_batch: int, length: int, again: bool) -> dict:
+    from kavaspec_runtime.data import full_rows
+    from kavaspec_runtime.estimate import longest
     from kavaspec_runtime.step import take_step
 
     empty = kernel("VmRSS")  # with torch and transformers imported
-    trainer = real(folder, changed, length, again)
-    take_step(trainer, 0, small())
+    trainer = real(folder, numerics, length, again)
+    take_step(trainer, 0, full_rows(1, 4))
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
-    batch = longest(tried(micro_batch, length, again), padded=False)
+    batch = longest(tried(micro_batch, length, again))
     for step in range(3):
         take_step(trainer, step + 1, batch)
     return {"bytes": kernel("VmHWM") - empty}

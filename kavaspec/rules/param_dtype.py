@@ -1,7 +1,7 @@
 """train.param_dtype: float32 weights where they fit, because 16 bits round small updates away.
 
-Where they do not fit beside the moments, bfloat16 weights are trained with stochastic rounding: an update that is too
-small for them is made now and then, so that on average nothing is lost.
+Where they do not fit beside the moments, bfloat16 weights are trained with stochastic rounding: an
+update that is too small for them is made now and then, so that on average nothing is lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Loops whose rounds are all alike: for who only counts bytes, two of them tell as much as all."""
+"""Loops whose rounds are all alike: who only counts bytes learns from two of them as much as from all."""
 
 from __future__ import annotations
 
@@ -7,22 +7,31 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
 
+from torch import Tensor
+
 FEW = 2
 """The second begins while the first one's tensors are still there."""
 
-_FEW_ROUNDS: ContextVar[bool] = ContextVar("few_rounds", default=False)
+_TRACED_FOR: ContextVar[str | None] = ContextVar("traced_for", default=None)
 
 
 @contextmanager
-def few_rounds() -> Iterator[None]:
-    """Inside, loops over what is alike end after two rounds: their results are not all there."""
-    before = _FEW_ROUNDS.set(True)
+def traced_for(backend: str) -> Iterator[None]:
+    """Inside, what is computed here stands for that device, and loops of what is alike end after
+    two rounds: their results are not all there.
+    """
+    before = _TRACED_FOR.set(backend)
     try:
         yield
     finally:
-        _FEW_ROUNDS.reset(before)
+        _TRACED_FOR.reset(before)
 
 
 def rounds(starts: Sequence[int]) -> Iterator[int]:
     """All of them, or few."""
-    return islice(starts, FEW) if _FEW_ROUNDS.get() else iter(starts)
+    return iter(starts) if _TRACED_FOR.get() is None else islice(starts, FEW)
+
+
+def backend_for(x: Tensor) -> str:
+    """What computes, or what is stood for."""
+    return _TRACED_FOR.get() or x.device.type

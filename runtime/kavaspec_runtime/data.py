@@ -233,10 +233,19 @@ def pad(rows: Sequence[Row], numbers: tuple[int, ...], *, pad_id: int, pad_to: i
     )
 
 
+def full_rows(count: int, length: int) -> GlobalBatch:
+    """`count` rows of `length` tokens at once, every token a label: no batch of this shape takes more."""
+    row = Row(
+        ids=tuple(place % 4 for place in range(length)), first_label=1, prompt=(), completion=""
+    )
+    rows, numbers = [row] * count, tuple(range(count))
+    batch = pad(rows, numbers, pad_id=0, pad_to=None)
+    return GlobalBatch(micro=(batch,), totals=totals(rows, None), rows=numbers)
+
+
 def four_tokens() -> Batch:
     """The smallest batch that shows a model's shapes."""
-    row = Row(ids=(0, 1, 2, 3), first_label=1, prompt=(), completion="")
-    return pad([row], (0,), pad_id=0, pad_to=None)
+    return full_rows(1, 4).micro[0]
 
 
 def ids_digest(batch: GlobalBatch) -> str:

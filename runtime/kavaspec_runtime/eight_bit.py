@@ -17,6 +17,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
+CPU = torch.device("cpu")
+
 BLOCK = 256
 """Numbers that share a factor."""
 
@@ -49,7 +51,7 @@ def encode(
     factor_F = ratio_FB.abs().amax(dim=1)
     ratio_FB = ratio_FB / torch.where(factor_F > 0, factor_F, 1.0)[:, None]
     ratio_N = ratio_FB.flatten()[:count]
-    table = _table(signed).to(values_N.device)
+    table = _table(signed, values_N.device)
     below_N = _below(ratio_N, table, signed=signed)
     low_N, high_N = table.index_select(0, below_N), table.index_select(0, below_N + 1)
     share_N = (ratio_N - low_N) / (high_N - low_N)
@@ -64,19 +66,19 @@ def encode(
 
 def zeros(count: int, *, signed: bool) -> tuple[int, Tensor]:
     """The code of 0, and factors for `count` zeros, as `encode` would make them."""
-    return int((_table(signed) == 0).nonzero().item()), torch.zeros(blocks(count))
+    return int((_table(signed, CPU) == 0).nonzero().item()), torch.zeros(blocks(count))
 
 
 def decode(codes_N: Tensor, factor_F: Tensor, *, signed: bool) -> Tensor:
     """The inverse, as near as the table allows: float32 `[N]`."""
-    table = _table(signed).to(codes_N.device)
+    table = _table(signed, codes_N.device)
     return (
         table.index_select(0, codes_N.int()) * factor_F.repeat_interleave(BLOCK)[: codes_N.numel()]
     )
 
 
 @cache
-def _table(signed: bool) -> Tensor:  # one of two tables
+def _table(signed: bool, device: torch.device) -> Tensor:  # one of two tables
     """The 256 steps in rising order. Signed, -1 stands in for the smallest negative one, so that the
     largest number of a block is exact on both sides: else what is only read and written would fade.
     """
@@ -89,13 +91,13 @@ def _table(signed: bool) -> Tensor:  # one of two tables
     if signed:
         steps.remove(max(step for step in steps if step < 0))
         steps.append(-1.0)
-    return torch.tensor(sorted(steps), dtype=torch.float32)
+    return torch.tensor(sorted(steps), dtype=torch.float32).to(device)
 
 
 def make_tables() -> None:
     """Make what is kept for the rest of the process, before anybody counts bytes or fakes content."""
     for signed in (True, False):
-        _first(signed)
+        _first(signed, CPU)
 
 
 def _below(ratio_N: Tensor, table: Tensor, *, signed: bool) -> Tensor:
@@ -104,18 +106,19 @@ def _below(ratio_N: Tensor, table: Tensor, *, signed: bool) -> Tensor:
     Looked up by the upper bits, because searching the table takes ten times as long on a CPU.
     """
     place_N = ratio_N.view(torch.int32).bitwise_right_shift(DROPPED_BITS).bitwise_and_(PLACES - 1)
-    below_N = _first(signed).to(ratio_N.device).index_select(0, place_N).int()
+    below_N = _first(signed, ratio_N.device).index_select(0, place_N).int()
     # a step may lie within what the upper bits do not tell apart
     below_N += (table.index_select(0, below_N + 1) <= ratio_N).int()
     return below_N.clamp_(max=len(table) - 2)
 
 
 @cache
-def _first(signed: bool) -> Tensor:  # one of two tables
+def _first(signed: bool, device: torch.device) -> Tensor:  # one of two tables
     """The last step not above the smallest float32 that has these upper bits, for all of them."""
     bits = torch.arange(PLACES, dtype=torch.int64) << DROPPED_BITS
     # a negative number with given upper bits is smallest where its lower bits are all ones
     bits[PLACES // 2 :] += (1 << DROPPED_BITS) - 1
     least = (bits - ((bits >= 2**31).long() << 32)).to(torch.int32).view(torch.float32)
-    below = torch.bucketize(least, _table(signed), right=True) - 1
-    return below.clamp(0, len(_table(signed)) - 2).to(torch.uint8)
+    table = _table(signed, CPU)
+    below = torch.bucketize(least, table, right=True) - 1
+    return below.clamp(0, len(table) - 2).to(device, torch.uint8)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from kavaspec_runtime import load
-from kavaspec_runtime.alike import few_rounds
+from kavaspec_runtime.alike import traced_for
 from kavaspec_runtime.build import (
     ModelFiles,
     backend_of,
@@ -28,16 +28,15 @@ from kavaspec_runtime.build import (
     objective_of,
     trainer_of,
 )
-from kavaspec_runtime.data import GlobalBatch, Row, four_tokens, pad, totals
+from kavaspec_runtime.data import GlobalBatch, four_tokens, full_rows
 from kavaspec_runtime.eight_bit import make_tables
 from kavaspec_runtime.liveness import Liveness, told_apart
-from kavaspec_runtime.rowwise import blocks_of
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Trainer, take_step
 from kavaspec_runtime.weightless import real, weightless
 
-FEW = 4
-"""Tokens of the row that stands for earlier micro-batches."""
+FEW_TOKENS = 4
+"""Of the only row of the step that makes what stays."""
 
 GRANULES = {"cpu": 64, "cuda": 512, "mps": 256}
 """What each allocator rounds up to, in bytes."""
@@ -87,10 +86,9 @@ def estimate(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> S
 def _traced(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> list[Estimate]:
     """For steps of one trainer."""
     objective, backend = objective_of(settings).supposed(), backend_of(settings)
-    batches = [longest(one, padded=objective.counts_padding) for one in tried]
+    batches = [longest(one) for one in tried]
     with ExitStack() as inside:
-        inside.enter_context(blocks_of(backend))
-        inside.enter_context(few_rounds())
+        inside.enter_context(traced_for(backend))
         inside.enter_context(weightless())
         liveness = inside.enter_context(Liveness(GRANULES[backend]))
         models = models_of(settings, files, objective, torch.device("cpu"), without_weights)
@@ -106,7 +104,7 @@ def watched(liveness: Liveness, trainer: Trainer, batches: Sequence[GlobalBatch]
     found = []
     with told_apart(liveness, trainer):
         with real():
-            first = small()
+            first = full_rows(1, FEW_TOKENS)
         take_step(trainer, 0, first)
         for batch in batches:
             gc.collect()  # what only refers to itself is not there to be counted
@@ -123,24 +121,10 @@ def one_by_one(optimizer: torch.optim.Optimizer) -> None:
         group["fused"] = False
 
 
-def longest(tried: Tried, *, padded: bool) -> GlobalBatch:
+def longest(tried: Tried) -> GlobalBatch:
     """One micro-batch of such rows, after a small one where there are several in a step."""
-    ids = tuple(place % FEW for place in range(tried.length))
-    rows = [Row(ids=ids, first_label=1, prompt=(), completion="")] * tried.micro_batch
-    pad_to = tried.length if padded else None
-    numbers = tuple(range(tried.micro_batch))
-    large = pad(rows, numbers, pad_id=0, pad_to=pad_to)
-    return GlobalBatch(
-        micro=(four_tokens(), large) if tried.accumulates else (large,),
-        totals=totals(rows, pad_to),
-        rows=numbers,
-    )
-
-
-def small() -> GlobalBatch:
-    """The smallest step: it makes gradients and moments."""
-    row = Row(ids=tuple(range(FEW)), first_label=1, prompt=(), completion="")
-    return GlobalBatch(micro=(four_tokens(),), totals=totals([row], None), rows=(0,))
+    batch = full_rows(tried.micro_batch, tried.length)
+    return replace(batch, micro=(four_tokens(), *batch.micro)) if tried.accumulates else batch
 
 
 def without_weights(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 
 from kavaspec_runtime.step import Trainer
 
-COPIES = (torch.ops.aten._to_copy.default,)  # noqa: SLF001  # the name of an operator
+COPY = torch.ops.aten._to_copy.default  # noqa: SLF001  # the name of an operator
 """What autocast calls to make a copy of a weight in another dtype."""
 
 WEIGHTS = ("student", "teacher", "projector")
@@ -46,7 +46,7 @@ class Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self._granule = granule
         self._known: dict[int, tuple[str, int]] = {}
         self._live: Counter[str] = Counter()
-        self._part = "activations"
+        self._parts = ["activations"]
         self.bytes = 0
         self.peak_bytes = 0
         self.peak: Mapping[str, int] = {}
@@ -64,14 +64,13 @@ class Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
         self.peak_bytes = 0
         self._compare()
 
-    @contextmanager
-    def filling(self, part: str) -> Iterator[None]:
-        """What appears inside is counted as `part`."""
-        before, self._part = self._part, part
-        try:
-            yield
-        finally:
-            self._part = before
+    def begin(self, part: str) -> None:
+        """What appears from here on is counted as `part`."""
+        self._parts.append(part)
+
+    def end(self) -> None:
+        """The part before is gone on with."""
+        self._parts.pop()
 
     def counts(self, tensors: Iterable[Tensor], part: str) -> None:
         """These are `part`, whatever they were taken for."""
@@ -84,10 +83,10 @@ class Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
             self._live[part] += size
 
     def _purpose(self, func: Any, args: Any) -> str:
-        if func in COPIES and self._part_of(args[0]) in WEIGHTS:
+        if func is COPY and self._part_of(args[0]) in WEIGHTS:
             return "copies"
         in_backward = torch._C._current_graph_task_id() != -1  # noqa: SLF001  # it has no other name
-        return "temporaries" if in_backward else self._part
+        return "temporaries" if in_backward else self._parts[-1]
 
     def _part_of(self, tensor: Tensor) -> str:
         return self._known.get(id(tensor.untyped_storage()), ("", 0))[0]
@@ -123,47 +122,31 @@ def told_apart(liveness: Liveness, trainer: Trainer) -> Iterator[None]:
     named += [] if models.teacher is None else [("teacher", models.teacher)]
     for part, module in named:
         liveness.counts([*module.parameters(), *module.buffers()], part)
-    with ExitStack() as hooks:
 
-        def during(part: str, module: Any) -> None:
-            """`always_call`, because what ends the teacher's pass is an exception."""
-            inside: list[ExitStack] = []
+    def during(part: str, module: Any) -> list[Any]:
+        """`always_call`, because what ends the teacher's pass is an exception."""
+        return [
+            module.register_forward_pre_hook(lambda *_: liveness.begin(part)),
+            module.register_forward_hook(lambda *_: liveness.end(), always_call=True),
+        ]
 
-            def enter(*_: object) -> None:
-                inside.append(ExitStack())
-                inside[-1].enter_context(liveness.filling(part))
+    def accumulated(weight: Tensor) -> None:
+        liveness.counts([weight.grad], "gradients")  # type: ignore[list-item]  # it is there now
 
-            def leave(*_: object) -> None:
-                inside.pop().close()
+    def updated(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        liveness.end()
+        state = (part for of_weight in optimizer.state.values() for part in of_weight.values())
+        liveness.counts((part for part in state if torch.is_tensor(part)), "moments")
 
-            before = module.register_forward_pre_hook(enter)
-            after = module.register_forward_hook(leave, always_call=True)
-            hooks.callback(before.remove)
-            hooks.callback(after.remove)
-
-        def gradient(weight: Tensor) -> None:
-            liveness.counts([weight.grad], "gradients")  # type: ignore[list-item]  # it is there now
-
-        if models.teacher is not None:
-            during("cache", models.teacher.base_model)
-        head = models.student.get_output_embeddings()
-        during("logits", head)
-        for weight in trainer.weights:
-            hook = weight.register_post_accumulate_grad_hook(gradient)  # type: ignore[no-untyped-call]  # as above
-            hooks.callback(hook.remove)
-        update = ExitStack()
-
-        def begin(*_: object) -> None:
-            update.enter_context(liveness.filling("temporaries"))
-
-        def end(*_: object) -> None:
-            update.close()
-            state = trainer.optimizer.state.values()
-            liveness.counts(
-                (it for of_weight in state for it in of_weight.values() if torch.is_tensor(it)),
-                "moments",
-            )
-
-        hooks.callback(trainer.optimizer.register_step_pre_hook(begin).remove)
-        hooks.callback(trainer.optimizer.register_step_post_hook(end).remove)
+    hooks = during("logits", models.student.get_output_embeddings())
+    if models.teacher is not None:
+        hooks += during("cache", models.teacher.base_model)
+    for weight in trainer.weights:
+        hooks.append(weight.register_post_accumulate_grad_hook(accumulated))  # type: ignore[no-untyped-call]  # as above
+    hooks.append(trainer.optimizer.register_step_pre_hook(lambda *_: liveness.begin("temporaries")))
+    hooks.append(trainer.optimizer.register_step_post_hook(updated))
+    try:
         yield
+    finally:
+        for hook in hooks:
+            hook.remove()

@@ -11,7 +11,7 @@ import torch
 from kavaspec.errors import Exit
 from kavaspec.events import Rehearsal
 from kavaspec_runtime.build import Built, Plan
-from kavaspec_runtime.data import GlobalBatch, Row, pad, totals
+from kavaspec_runtime.data import GlobalBatch, full_rows
 from kavaspec_runtime.device import synchronize
 from kavaspec_runtime.memory import forget_peak, no_memory, peak_bytes
 from kavaspec_runtime.step import NoMemoryError, Trainer, take_step
@@ -26,7 +26,7 @@ def rehearse(built: Built, plan: Plan, device: torch.device) -> Rehearsal:
     started_s = time.monotonic()
     forget_peak(device)
     with undone(built.trainer):
-        fits = _fits(built.trainer, longest(plan, built.feed.pad_id))
+        fits = _fits(built.trainer, full_rows(plan.micro_batch, plan.max_length))
         peak = peak_bytes(device)
     if not fits:
         where = f"in the rehearsal ({plan.max_length} tokens a row)"
@@ -37,16 +37,6 @@ def rehearse(built: Built, plan: Plan, device: torch.device) -> Rehearsal:
         peak_bytes=peak,
         seconds=time.monotonic() - started_s,
     )
-
-
-def longest(plan: Plan, pad_id: int) -> GlobalBatch:
-    """One micro-batch of rows of the greatest length, every token a label."""
-    ids = tuple(place % 4 for place in range(plan.max_length))
-    row = Row(ids=ids, first_label=1, prompt=(), completion="")
-    rows = [row] * plan.micro_batch
-    numbers = tuple(range(plan.micro_batch))
-    batch = pad(rows, numbers, pad_id=pad_id, pad_to=None)
-    return GlobalBatch(micro=(batch,), totals=totals(rows, None), rows=numbers)
 
 
 @contextmanager

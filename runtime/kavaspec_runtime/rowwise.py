@@ -11,21 +11,17 @@ Shapes: N rows, F features, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import Function, once_differentiable
 
-from kavaspec_runtime.alike import rounds
+from kavaspec_runtime.alike import backend_for, rounds
 
 BLOCK_BYTES = {"cpu": 1 << 21}
 """By device: what a core's cache holds; other devices need rows enough to be busy."""
 ELSEWHERE_BYTES = 1 << 26
-
-_STANDS_FOR: ContextVar[str | None] = ContextVar("stands_for", default=None)
 
 
 def cosine_rows(student_NF: Tensor, teacher_NF: Tensor, *, tiny: float) -> Tensor:
@@ -38,16 +34,6 @@ def cross_entropy_rows(logits_NV: Tensor, ids_N: Tensor) -> Tensor:
     """Minus the log-probability of `ids_N`, one number for each row `[N]`, at least float32."""
     loss_N: Tensor = _CrossEntropy.apply(logits_NV, ids_N)  # type: ignore[no-untyped-call]  # torch has no annotation here
     return loss_N
-
-
-@contextmanager
-def blocks_of(backend: str) -> Iterator[None]:
-    """Inside, blocks are as large as on that device: for tracing here what will run there."""
-    before = _STANDS_FOR.set(backend)
-    try:
-        yield
-    finally:
-        _STANDS_FOR.reset(before)
 
 
 class _Cosine(Function):
@@ -121,7 +107,7 @@ def _per_row(x_NF: Tensor) -> Tensor:
 
 
 def _blocks(x_NF: Tensor) -> Iterator[slice]:
-    room = BLOCK_BYTES.get(_STANDS_FOR.get() or x_NF.device.type, ELSEWHERE_BYTES)
+    room = BLOCK_BYTES.get(backend_for(x_NF), ELSEWHERE_BYTES)
     size = max(1, room // (4 * max(1, x_NF.shape[1])))
     for start in rounds(range(0, len(x_NF), size)):
         yield slice(start, start + size)

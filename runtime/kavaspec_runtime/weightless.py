@@ -28,6 +28,10 @@ NUMBER = ATEN._local_scalar_dense  # noqa: SLF001  # the name of an operator
 """What `.item()` calls."""
 
 
+real = unset_fake_temporarily
+"""Inside `weightless`: what is made in here has content after all."""
+
+
 @contextmanager
 def weightless() -> Iterator[None]:
     """What is made inside has no content; a number that is read from it is 1, and true."""
@@ -37,10 +41,6 @@ def weightless() -> Iterator[None]:
         yield
 
 
-real = unset_fake_temporarily
-"""Inside `weightless`: what is made in here has content after all."""
-
-
 class _RealMasks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no annotation here
     """Computes with content where all inputs have it."""
 
@@ -48,7 +48,7 @@ class _RealMasks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch h
         kwargs = kwargs or {}
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if tensors and not any(isinstance(tensor, FakeTensor) for tensor in tensors):
-            with unset_fake_temporarily():
+            with real():
                 return func(*args, **kwargs)
         if func.overloadpacket is NUMBER:
             return _one(args[0].dtype)
@@ -68,7 +68,7 @@ def _places(where: Sequence[Tensor | None]) -> list[Tensor | None]:
     found: list[Tensor | None] = []
     for one in where:
         if one is not None and one.dtype == torch.bool and not isinstance(one, FakeTensor):
-            with unset_fake_temporarily():
+            with real():
                 found += one.nonzero().unbind(1)
         else:
             found.append(one)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
-from transformers import AutoConfig, GemmaConfig, LlamaConfig
+from transformers import Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig
 
 from kavaspec_runtime import narrow, rowwise
 from kavaspec_runtime.build import build
@@ -45,7 +44,7 @@ def tracked(world, tried: Tried = TRIED, **changed) -> Estimate:
     """The same step with content: models that were read, watched by the same tracker."""
     changed["train__gradient_checkpointing"] = tried.checkpointing
     built = build(settings_of(world, **changed), world.here, lambda _: None)
-    batch = longest(tried, padded=built.trainer.objective.counts_padding)
+    batch = longest(tried)
     make_tables()
     with Liveness(GRANULES["cpu"]) as liveness:
         [found] = watched(liveness, replace(built.trainer, scaler=None), [batch])
@@ -101,9 +100,9 @@ def test_so_it_is_for_every_step_that_may_be_tried(
 
 def test_its_parts_add_up_and_are_what_one_can_count(world):
     found = estimated(world, train__precision="bfloat16")
-    models = build(settings_of(world, train__precision="bfloat16"), world.here, lambda _: None)
+    built = build(settings_of(world, train__precision="bfloat16"), world.here, lambda _: None)
     student, projector = (
-        getattr(models.trainer.models, name).parameters() for name in ("student", "projector")
+        getattr(built.trainer.models, name).parameters() for name in ("student", "projector")
     )
     sizes = [[stored(4 * weight.numel()) for weight in weights] for weights in (student, projector)]
     rotary = 2 * stored(4 * 4)  # frequencies as they are and as they were
@@ -224,16 +223,14 @@ def test_configs_are_enough_and_a_large_model_takes_no_memory(world, tmp_path):
     assert found.parts["moments"] == pytest.approx(8 * 1.236e9, rel=0.02)
 
 
-def test_sliding_windows_and_soft_caps_are_estimated_too(world, tmp_path):
-    """An architecture that neither test model has."""
-    config = GemmaConfig(
-        vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=2, num_key_value_heads=1, head_dim=8,
+def test_sliding_windows_are_estimated_too(world, tmp_path):
+    """An architecture that neither test model has: one layer with a window, one without."""
+    config = Gemma3TextConfig(
+        vocab_size=258, hidden_size=32, intermediate_size=64, num_hidden_layers=2, head_dim=8,
+        num_attention_heads=2, num_key_value_heads=1, sliding_window=16,
+        layer_types=["sliding_attention", "full_attention"],
     )  # fmt: skip
-    config.save_pretrained(tmp_path / "gemma")
-    assert AutoConfig.from_pretrained(tmp_path / "gemma").model_type == "gemma"
-    shutil.copytree(world.here.teacher, tmp_path / "teacher")
-    assert json.loads((tmp_path / "gemma/config.json").read_text())["head_dim"] == 8
-    files = SimpleNamespace(teacher=tmp_path / "teacher", student=tmp_path / "gemma")
-    [found] = estimate(settings_of(world), files, [TRIED])
-    assert found.bytes > 0
+    shutil.copytree(world.here.student, tmp_path / "gemma")
+    Gemma3ForCausalLM(config).save_pretrained(tmp_path / "gemma")
+    gemma = replace(world, here=replace(world.here, student=tmp_path / "gemma"))
+    assert estimated(gemma) == tracked(gemma)

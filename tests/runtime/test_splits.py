@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kavaspec_runtime.build import build
-from kavaspec_runtime.data import Batch, Row, totals
+from kavaspec_runtime.data import Row, pad, totals
 from kavaspec_runtime.settings import Settings
 from kavaspec_runtime.step import Trainer
 
@@ -120,7 +120,7 @@ def of_process(
         weight.grad = None
     for first in range(mine.start, mine.stop, micro_batch):
         numbers = tuple(range(first, first + micro_batch))
-        batch = together([rows[number] for number in numbers], numbers, padded)
+        batch = pad([rows[number] for number in numbers], numbers, pad_id=1, pad_to=padded)
         objective.terms(models, batch, totals(rows, padded)).loss.backward()
     return torch.cat(
         [
@@ -128,9 +128,3 @@ def of_process(
             for weight in trainer.weights
         ]
     )
-
-
-def together(rows: Sequence[Row], numbers: tuple[int, ...], padded: int | None) -> Batch:
-    from kavaspec_runtime.data import pad
-
-    return pad(rows, numbers, pad_id=1, pad_to=padded)

@@ -14,6 +14,7 @@ from kavaspec.errors import KavaError
 from kavaspec.events import Event
 from kavaspec_runtime.run import run
 from kavaspec_runtime.trackers import PACKAGES, Trackers, identity, opener
+from tests.runtime.results import of
 
 pytestmark = pytest.mark.slow
 
@@ -97,10 +98,6 @@ def wandb_records(folder: Path) -> list[list]:
                 parts = b""
         files.append(records)
     return files
-
-
-def of(events: list[Event], kind: str) -> list:
-    return [event for event in events if event.ev == kind]
 
 
 def test_a_run_that_is_followed_is_the_run_that_is_not(world):
