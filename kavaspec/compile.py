@@ -23,6 +23,7 @@ from kavaspec.facts.observe import (
     torch_child,
 )
 from kavaspec.facts.probe import Child
+from kavaspec.facts.trial import ModelPaths, Wanted, try_out
 from kavaspec.lock.derive import Derived, derive
 from kavaspec.lock.file import lock_text
 from kavaspec.lock.merge import Before, kept_settings, lock_before, merged
@@ -105,15 +106,31 @@ def compile_lock(
         report(note)
     derive_now = partial(derive, recorded=there, rules=rules, checks=checks)
     derived = derive_now(spec, experiment, targets, not_found={})
-    observed = _observe(spec, derived, experiment, project, only=only, report=report)
-    if observed:
-        experiment = _better_known(experiment, observed[""].facts)
-        targets = {
-            name: {**observed[name].facts, **facts} if name in observed else facts
-            for name, facts in targets.items()
-        }
-        missing = {item.fact: item.because for seen in observed.values() for item in seen.not_found}
-        derived = derive_now(spec, experiment, targets, not_found=missing)
+    missing: dict[str, str] = {}
+    with torch_child(project.env) as child:  # torch is imported once, for all questions
+        observed = _observe(spec, derived, experiment, project, child, only=only, report=report)
+        if observed:
+            experiment = _better_known(experiment, observed[""].facts)
+            targets = {
+                name: {**observed[name].facts, **facts} if name in observed else facts
+                for name, facts in targets.items()
+            }
+            missing = {it.fact: it.because for seen in observed.values() for it in seen.not_found}
+            derived = derive_now(spec, experiment, targets, not_found=missing)
+        if derived.trials and not _others_failed(derived):
+            tried = _try_out(spec, derived, project, child, report)
+            targets = {
+                name: {
+                    **{
+                        n: fact
+                        for n, fact in facts.items()
+                        if n not in derived.trials.get(name, ())
+                    },
+                    **(tried[name].facts if name in tried else {}),
+                }
+                for name, facts in targets.items()
+            }
+            derived = derive_now(spec, experiment, targets, not_found=missing)
     if derived.errors:  # a mistake in the spec stands before what follows from it
 
         def again(candidate: Spec) -> Sequence[Problem]:
@@ -343,6 +360,7 @@ def _observe(
     derived: Derived,
     experiment: Facts,
     project: Project,
+    child: Child,
     *,
     only: Sequence[str],
     report: Report,
@@ -357,13 +375,51 @@ def _observe(
     if request is None and not machines:
         return {}
     seen: dict[str, Observation] = {"": Observation(facts={})}
-    with torch_child(project.env) as child:  # torch is imported once, for all questions
-        if request is not None:
-            seen[""] = _look(spec, request, child, project, report)
-        if machines:
-            here = observe_machine(env=project.env, report=report, child=child)
-            seen |= dict.fromkeys(machines, here)
+    if request is not None:
+        seen[""] = _look(spec, request, child, project, report)
+    if machines:
+        here = observe_machine(env=project.env, report=report, child=child)
+        seen |= dict.fromkeys(machines, here)
     return seen
+
+
+RESTS_ON_TRIALS = frozenset(
+    {"train.accumulation", "train.gradient_checkpointing", "train.micro_batch"}
+)
+"""Keys that may be decided otherwise, and then without an error, once a step was tried."""
+
+
+def _others_failed(derived: Derived) -> bool:
+    """Whether there is no lock to be had, whatever a trial says."""
+    return any(problem.key not in RESTS_ON_TRIALS for problem in derived.errors)
+
+
+def _try_out(
+    spec: Spec, derived: Derived, project: Project, child: Child, report: Report
+) -> Mapping[str, Observation]:
+    """What a step takes on each target that asks for it; nothing where the models are not here."""
+    try:
+        request = experiment_request(spec, project, (), lambda _: None)
+    except KavaError:  # it has been said before, or nothing needs them
+        return {}
+    for role, path in (("teacher", request.teacher_path), ("student", request.student_path)):
+        if path is None and spec.literal(f"model.{role}.source") is not None:
+            report(f"what a step takes cannot be estimated: the {role} is not here")
+            return {}
+    decided = {
+        name: {key: decision.value for key, decision in derived.decisions[name].items()}
+        for name in derived.trials
+    }
+    wanted = [
+        Wanted(target=name, trials=trials, values=decided[name])
+        for name, trials in derived.trials.items()
+    ]
+    paths = ModelPaths(teacher=request.teacher_path, student=request.student_path)
+    tried = try_out(wanted, paths, child, report)
+    unknown = {item.because for seen in tried.values() for item in seen.not_found}
+    for because in sorted(unknown):
+        report(f"what a step takes cannot be estimated: {because}")
+    return tried
 
 
 def _request_if_needed(

@@ -21,6 +21,7 @@ from kavaspec.lock.model import Lock
 from kavaspec.lock.stale import FactChange, Known, is_about
 from kavaspec.plain import same, show, toml
 from kavaspec.spec.spec import Spec
+from kavaspec.trials import TRIALS
 
 if TYPE_CHECKING:
     from kavaspec.lock.reasons import FactPlaces
@@ -112,9 +113,12 @@ def _place_of(file: Path, name: str) -> Where | None:
 
 
 def _completed(said: Facts, held: Facts) -> Facts:
-    """With what kavaspec assumes where a file says nothing; what it assumed for the lock stands."""
+    """With what kavaspec assumes where a file says nothing; what it assumed for the lock stands, and
+    what it tried for it.
+    """
     assumed = {name: fact for name, fact in held.items() if name in ASSUMED and _is_weak(fact)}
-    return with_assumptions({**assumed, **said})
+    tried = {trial.fact: held[trial.fact] for trial in TRIALS if trial.fact in held}
+    return with_assumptions({**assumed, **tried, **said})
 
 
 def _about_experiment(spec: Spec, path: str, folder: Path) -> Facts:

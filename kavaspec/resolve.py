@@ -9,7 +9,8 @@ writes what it returns, and `check`, which compares, so the two can never disagr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from types import MappingProxyType
@@ -19,8 +20,9 @@ from kavaspec.decision import ANYTHING, Allowed, Decision, Rule, Undecidable
 from kavaspec.errors import Exit, Problem, did_you_mean
 from kavaspec.facts.model import UNMEASURED, Facts
 from kavaspec.limits import conflicting, listed, repairs, written
-from kavaspec.plain import Plain, toml
+from kavaspec.plain import Plain, same, toml
 from kavaspec.spec.spec import Asked
+from kavaspec.trials import Trial, made_with, needs, of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +38,11 @@ class Resolution:
     request: `lock` observes them and resolves again."""
     facts_needed: frozenset[str]
     """Those of them that are unknown and without which a key cannot be decided."""
+    trials: Mapping[str, Mapping[str, Plain]] = field(default_factory=lambda: MappingProxyType({}))
+    """Trials that are asked for and not known for the values that were decided: what each has to be
+    made with. `lock` makes them and resolves again."""
+    outdated: frozenset[str] = frozenset()
+    """Those of them that are known for other values. What rests on one waits for it."""
 
 
 NOTHING = Resolution(
@@ -54,10 +61,12 @@ def resolve(
     *,
     base: Resolution,
     not_found: Mapping[str, str],
+    trials: Sequence[Trial] = (),
 ) -> Resolution:
     """Decide every key of `asked`, on top of a `base` that is decided already.
 
-    Only what is new is returned. `not_found` says, for a fact that is missing, why it could not be established.
+    Only what is new is returned. `not_found` says, for a fact that is missing, why it could not be
+    established. `trials` are those that something asks for.
 
     Raises:
         ValueError: if the rules are wrong (an input that does not exist, a circle): our mistake.
@@ -69,7 +78,18 @@ def resolve(
     wanted: set[str] = set()
     needed: set[str] = set()
     undecided = set(base.undecided)
-    for key in order(by_key, asked):
+    to_try: dict[str, Mapping[str, Plain]] = {}
+    outdated: set[str] = set()
+    tried = {trial.fact: trial for trial in trials}
+    for key in order(by_key, asked, trials):
+        if key in tried:
+            missing = _to_try(tried[key], known, undecided, facts)
+            if missing is not None:
+                to_try[key] = missing
+            if key in facts and (missing is not None or undecided & set(needs(asked))):
+                outdated.add(key)
+                undecided.add(key)
+            continue
         rule = by_key.get(key)
         if rule is None:
             new[key] = known[key] = _literal(key, asked[key])
@@ -91,7 +111,20 @@ def resolve(
         undecided=frozenset(undecided),
         facts_wanted=frozenset(wanted),
         facts_needed=frozenset(needed),
+        trials=MappingProxyType(to_try),
+        outdated=frozenset(outdated),
     )
+
+
+def _to_try(
+    trial: Trial, known: Mapping[str, Decision], undecided: AbstractSet[str], facts: Facts
+) -> Mapping[str, Plain] | None:
+    """What a trial has to be made with; None where that is not decided, or where it was made so."""
+    if undecided & set(needs(undecided)):
+        return None
+    told = made_with({key: decision.value for key, decision in known.items()})
+    fact = facts.get(trial.fact)
+    return None if fact is not None and same(dict(fact.of), dict(of(told))) else told
 
 
 def veto(
@@ -121,18 +154,22 @@ def veto(
     return tuple(problems), frozenset(wanted)
 
 
-def order(by_key: Mapping[str, Rule], asked: Mapping[str, Asked]) -> list[str]:
-    """Keys, each after the keys it is decided from; ties in name order.
+def order(
+    by_key: Mapping[str, Rule], asked: Mapping[str, Asked], trials: Sequence[Trial] = ()
+) -> list[str]:
+    """Keys and trials, each after the keys and trials it rests on; ties in name order.
 
     Raises:
         ValueError: naming the circle, when rules need each other.
     """
-    needs = {
-        key: sorted(set(by_key[key].inputs.values()) & asked.keys()) if key in by_key else []
+    there = {*asked, *(trial.fact for trial in trials)}
+    before = {
+        key: sorted(set(by_key[key].inputs.values()) & there) if key in by_key else []
         for key in sorted(asked)
     }
+    before |= {trial.fact: needs(asked) for trial in trials}
     try:
-        return list(TopologicalSorter(needs).static_order())
+        return list(TopologicalSorter(before).static_order())
     except CycleError as error:
         raise ValueError("rules need each other: " + " -> ".join(error.args[1])) from None
 

@@ -56,6 +56,11 @@ def in_bytes(count: int) -> str:
     return spelled(count, "bytes") or f"{count} bytes"
 
 
+def in_gib(count: int) -> str:
+    """`7.47 GiB`, to be held against others."""
+    return f"{count / 2**30:.2f} GiB"
+
+
 def with_size(value: Plain, unit: str) -> str:
     """The value, and in brackets what people call it: `85899345920 (80 GiB)`."""
     name = spelled(value, unit)

@@ -133,7 +133,7 @@ def what_if(case: Case, supposed: Supposition) -> Outcome:
     changed = _changed(case.blocks, now.blocks)
     before = compare(one_spec(case.spec, case.target), lock).derived.problems
     already = {problem.message for problem in before}
-    complete = not derived.errors and not derived.needed
+    complete = not (derived.errors or derived.needed or derived.outdated)
     return Outcome(
         supposed=supposed,
         before={
@@ -151,7 +151,7 @@ def what_if(case: Case, supposed: Supposition) -> Outcome:
         ),
         broken=_broken(case.blocks, supposed.facts),
         problems=tuple(item for item in derived.problems if item.message not in already),
-        unknown=tuple(sorted(derived.needed)),
+        unknown=tuple(sorted({*derived.needed, *derived.outdated.get(case.target, ())})),
         old_ids=ids(case.lock, case.target),
         new_ids=ids(derived.lock, case.target) if complete else None,
     )

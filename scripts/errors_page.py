@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ from kavaspec.lock.model import Here  # noqa: E402
 from kavaspec.lock.versions import NOTHING_RECORDED  # noqa: E402
 from kavaspec.plain import Plain, freeze  # noqa: E402
 from kavaspec.spec.load import parse_spec  # noqa: E402
+from kavaspec.trials import is_trial, of  # noqa: E402
 
 PAGE = ROOT / "docs" / "errors.md"
 LOCK = ROOT / "tests/golden/cpu-avx512bf16.lock"
@@ -165,6 +167,14 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
         '[train]\noptimizer_state_dtype = "float32"\n',
         {"fact.student.parameters": 3_085_938_688, "fact.memory.total_bytes": 24 * 2**30},
     ),
+    "KV0769": (
+        "[train]\nmicro_batch = 32\n",
+        {
+            "fact.memory.total_bytes": 8 * 2**30,
+            "fact.trial.memory": [[1, 3 * 2**30], [4, 4 * 2**30], [32, 13 * 2**30]],
+            "fact.trial.memory_checkpointed": [[1, 3 * 2**30], [4, 3 * 2**30], [32, 5 * 2**30]],
+        },
+    ),
     "KV0764": (
         "",
         {"fact.data.empty_rows": ["train.jsonl:4", "train.jsonl:9", "test.jsonl:12", "25 more"]},
@@ -190,14 +200,17 @@ def values(lines: str, facts: Mapping[str, Plain]) -> Iterator[Problem]:
             del known[name]
     spec = parse_spec(head + lines, "kava.toml", set={})
     about = {name: fact for name, fact in known.items() if name.startswith(_EXPERIMENT)}
-    machine = {name: fact for name, fact in known.items() if name not in about}
-    yield from derive(
-        spec,
-        about,
-        {"here": machine},
-        not_found={"fact.cpu.cores": "no /proc here"},
-        recorded=NOTHING_RECORDED,
-    ).problems
+    machine = {
+        name: fact for name, fact in known.items() if name not in about and not is_trial(name)
+    }
+    derived = partial(
+        derive, not_found={"fact.cpu.cores": "no /proc here"}, recorded=NOTHING_RECORDED
+    )
+    asked_for = derived(spec, about, {"here": machine}).trials.get("here", {})
+    machine |= {
+        name: replace(known[name], of=of(told)) for name, told in asked_for.items() if name in facts
+    }
+    yield from derived(spec, about, {"here": machine}).problems
 
 
 _EXPERIMENT = ("fact.teacher.", "fact.student.", "fact.data.")

@@ -84,6 +84,19 @@ def machines(draw):
 
 
 @st.composite
+def trials(draw):
+    """What a step takes on a machine, where somebody tried it."""
+    names = ("fact.trial.memory", "fact.trial.memory_checkpointed")
+    one, more = draw(st.integers(0, 64 * GIB)), draw(st.integers(0, 4 * GIB))
+    pairs = [[rows, one + rows * more] for rows in (1, 4, 32)]
+    overhead = draw(st.none() | st.just({"device_bytes": GIB, "allocator_percent": 3}))
+    return {
+        **{name: draw(st.sampled_from([None, pairs])) for name in names},
+        "fact.trial.overhead": overhead,
+    }
+
+
+@st.composite
 def layouts(draw):
     """One kind of attention, of one width, with or without linear layers in between."""
     heads, dim = draw(st.tuples(st.integers(1, 8), st.sampled_from([16, 64, 128])))

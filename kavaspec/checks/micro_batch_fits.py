@@ -5,7 +5,7 @@ from __future__ import annotations
 from kavaspec.checks.check import AtLeast, Check, Selects, Travels, warning
 from kavaspec.errors import Problem
 from kavaspec.resident import which_memory
-from kavaspec.rules.micro_batch import Table, rows_that_fit
+from kavaspec.rules.old.micro_batch_1 import Table, rows_that_fit
 
 
 def micro_batch_fits(
@@ -54,4 +54,5 @@ CHECK = Check(
         "host_memory": AtLeast(),
         "table": Travels(),
     },
+    until=4,
 )

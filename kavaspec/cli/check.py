@@ -81,6 +81,7 @@ def _check(lock: Path, spec: Path | None, format: Format, as_json: bool, at: She
             reasons=told,
             newer=found.newer,
             missing_facts=found.missing_facts,
+            outdated_trials=found.outdated,
             problems=impossible or found.derived.problems,
             notes=known.notes if known else (),
             fix=None if found.fresh or impossible else fix,
@@ -137,7 +138,7 @@ def _reasons(spec: Spec, lock: Lock, found: Comparison, folder: Path) -> tuple[R
 
 def _after(found: Comparison) -> Mapping[str, Ids]:
     """The ids that locking again would give, by target; none where that cannot be known yet."""
-    if found.fresh or found.derived.errors or found.missing_facts:
+    if found.fresh or found.derived.errors or found.missing_facts or found.outdated:
         return {}
     lock = found.derived.lock
     return {name: ids(lock, name) for name in lock.targets}

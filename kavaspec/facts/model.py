@@ -21,7 +21,7 @@ How: TypeAlias = Literal[
 TRUST: tuple[How, ...] = get_args(How)
 """Most trusted first."""
 
-UNMEASURED: frozenset[How] = frozenset({"declared", "override", "assumed"})
+UNMEASURED: frozenset[How] = frozenset({"estimated", "declared", "override", "assumed"})
 """A decision that rests on one of these is provisional until a run confirms it."""
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from kavaspec.plain import Plain
 
 Scope: TypeAlias = Literal["machine", "experiment"]
-Type: TypeAlias = Literal["text", "int", "bool", "texts", "ints", "table", "counts"]
+Type: TypeAlias = Literal["text", "int", "bool", "texts", "ints", "table", "curve", "counts"]
 
 _TYPES: Mapping[Type, str] = MappingProxyType(
     {
@@ -21,6 +22,7 @@ _TYPES: Mapping[Type, str] = MappingProxyType(
         "texts": "a list of texts",
         "ints": "a list of whole numbers",
         "table": "a list of pairs of whole numbers",
+        "curve": "a list of pairs of whole numbers, two or more, by rising first numbers from 1 up",
         "counts": "a table of whole numbers",
     },
 )
@@ -72,9 +74,14 @@ def _fits(type: Type, value: Plain) -> bool:
         return all(isinstance(item, str) for item in value)
     if type == "ints":
         return all(_is_int(item) for item in value)
-    return all(
+    pairs = all(
         isinstance(row, tuple | list) and len(row) == 2 and all(map(_is_int, row)) for row in value
     )
+    return pairs and (type != "curve" or _rises([0, *(row[0] for row in value)]))
+
+
+def _rises(numbers: list[int]) -> bool:
+    return len(numbers) > 2 and all(low < high for low, high in pairwise(numbers))
 
 
 def _is_int(value: object) -> bool:
@@ -170,6 +177,16 @@ _MACHINE = {
     ),
     "fact.scheduler.walltime_s": _machine("int", "time limit of this job", unit="seconds"),
     "fact.scheduler.partition": _machine("text", "partition or queue of this job"),
+    "fact.trial.overhead": _machine(
+        "counts",
+        "what a process takes beside tensors: device_bytes, and allocator_percent of the tensors",
+    ),
+    "fact.trial.memory": _machine(
+        "curve", "tensors at the peak of a training step, as [rows at once, bytes]"
+    ),
+    "fact.trial.memory_checkpointed": _machine(
+        "curve", "the same, where activations are computed again in the backward pass"
+    ),
     "fact.memory.batch_table": _machine(
         "table",
         "rows per micro-batch from this much memory on, as [bytes, rows]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from kavaspec.checks import CHECKS
@@ -14,12 +14,13 @@ from kavaspec.facts.model import Fact, Facts
 from kavaspec.guards import guards
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.versions import Newer, Recorded, as_recorded, checks_version, newer, rules_for
-from kavaspec.plain import freeze, show
+from kavaspec.plain import Plain, freeze, show
 from kavaspec.resolve import NOTHING, Resolution, resolve, veto
 from kavaspec.rules import every_version
 from kavaspec.spec.schema import describe, keys
 from kavaspec.spec.spec import Spec
 from kavaspec.spec.value import misfits
+from kavaspec.trials import TRIALS, Trial, is_trial
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,6 +36,12 @@ class Derived:
     """Target (or "" for the experiment) -> facts that were asked for and are not known."""
     needed: frozenset[str]
     """Those of them without which some key cannot be decided."""
+    trials: Mapping[str, Mapping[str, Mapping[str, Plain]]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """Target -> trial that something asks for and that is not known -> the values to make it with."""
+    outdated: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
+    """Target -> those of them that are known for other values, so that keys wait for them."""
     newer: tuple[Newer, ...] = ()
     """Rules, defaults and presets of which there is a newer version than the lock records."""
 
@@ -77,10 +84,15 @@ def derive(
     asked_for = set(base.facts_wanted)
     wanted: dict[str, frozenset[str]] = {}
     needed = set(base.facts_needed)
+    trials: dict[str, Mapping[str, Mapping[str, Plain]]] = {}
+    outdated: dict[str, frozenset[str]] = {}
     for name, target in spec.targets.items():
         facts = {**experiment_facts, **target_facts[name]}
         ours = rules_for(rules, target.asked, name, recorded)
-        own = resolve(target.asked, facts, ours, base=base, not_found=not_found)
+        asked = _trials_asked_for(ours, checks)
+        own = resolve(target.asked, facts, ours, base=base, not_found=not_found, trials=asked)
+        trials[name], outdated[name] = own.trials, own.outdated
+        facts = {fact: it for fact, it in facts.items() if fact not in own.outdated}
         merged = dict(sorted({**base.decisions, **own.decisions}.items()))
         vetoes, checked = veto(checks, merged, facts)
         found = (*vetoes, *_not_blamed(own.problems, vetoes), *_cannot_be(own))
@@ -89,7 +101,9 @@ def derive(
         needed |= own.facts_needed
         asked_for |= {fact for fact in asks if is_experiment_fact(fact)}
         machine = {fact for fact in asks if not is_experiment_fact(fact)}
-        wanted[name] = frozenset(machine - set(facts))
+        wanted[name] = frozenset(
+            fact for fact in machine if fact not in facts and not is_trial(fact)
+        )
         guarded = guards(checks, merged, facts)
         guided = {
             key: replace(decision, guard=guarded.get(key, ()))
@@ -117,9 +131,17 @@ def derive(
         decisions=MappingProxyType(decisions),
         wanted={**wanted, "": frozenset(asked_for - set(experiment_facts))},
         needed=frozenset(needed),
+        trials=MappingProxyType({name: it for name, it in trials.items() if it}),
+        outdated=MappingProxyType({name: it for name, it in outdated.items() if it}),
         newer=later,
         problems=tuple(dict.fromkeys(placed)),  # a veto about the experiment comes once per target
     )
+
+
+def _trials_asked_for(rules: Sequence[Rule], checks: Sequence[Check]) -> tuple[Trial, ...]:
+    reads = {source for rule in rules for source in rule.inputs.values()}
+    reads |= {source for check in checks for source in check.inputs.values()}
+    return tuple(trial for trial in TRIALS if trial.fact in reads)
 
 
 def _of_targets(met: Mapping[str, Sequence[Problem]]) -> Iterator[Problem]:

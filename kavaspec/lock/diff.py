@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from kavaspec.canon import canon
 from kavaspec.errors import Exit, did_you_mean, fail
-from kavaspec.lock.canon import canon
 from kavaspec.lock.forest import Forest, Tree, lay_over
 from kavaspec.lock.ids import Ids, ids, means_its_absence, tier_of
 from kavaspec.lock.model import Block, Lock, LockedFact

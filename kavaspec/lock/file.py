@@ -15,10 +15,10 @@ from typing import Any, TypeAlias, cast
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from kavaspec import __version__
+from kavaspec.canon import digest
 from kavaspec.errors import Exit, KavaError, Problem, Where, did_you_mean
 from kavaspec.facts.model import TRUST, How
 from kavaspec.fast_yaml import UNREADABLE, fast_yaml, first_words
-from kavaspec.lock.canon import digest
 from kavaspec.lock.markers import conflict_markers, sides
 from kavaspec.lock.model import LOCK_VERSION, Block, Lock, LockedFact, Target
 from kavaspec.lock.sense import nonsense, without

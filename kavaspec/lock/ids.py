@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kavaspec.canon import digest
 from kavaspec.errors import Exit, fail
-from kavaspec.lock.canon import digest
 from kavaspec.lock.model import Block, Lock
 from kavaspec.plain import freeze, same
 from kavaspec.spec.key import Tier

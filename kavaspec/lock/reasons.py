@@ -9,9 +9,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from kavaspec.canon import canon
 from kavaspec.errors import Where
 from kavaspec.facts.names import kind_of
-from kavaspec.lock.canon import canon
 from kavaspec.lock.derive import is_experiment_fact
 from kavaspec.lock.forest import Tree, lay_over, roots
 from kavaspec.lock.model import Block, Lock, LockedFact
@@ -22,6 +22,7 @@ from kavaspec.lock.versions import LITERAL, PRESET
 from kavaspec.plain import Plain, same, show, toml
 from kavaspec.sizes import with_size
 from kavaspec.spec.spec import Spec
+from kavaspec.trials import made_with
 
 Kind: TypeAlias = Literal[
     "changed", "added", "removed", "decided otherwise", "waits", "fact", "target"
@@ -94,9 +95,11 @@ def reasons(
     forests = []
     for name in shared or [""]:
         own = {it.name: _changed(it) for it in found.changed_facts if name and it.target == name}
-        facts = {**anew, **own}
         old = {**lock.experiment, **(lock.targets[name].decisions if name else {})}
         now = {**derived.experiment, **(derived.targets[name].decisions if name else {})}
+        for fact in found.outdated.get(name, ()):
+            own[fact] = _outdated(fact, old, now)
+        facts = {**anew, **own}
         nodes = {it.key: it for it in _nodes(spec, name, old, now, facts, preset)}
         forests.append((name, nodes, roots(nodes)))
     told = [_reason(tree, spec, len(shared), places) for tree in lay_over(forests)]
@@ -213,6 +216,18 @@ def _fact(spec: Spec, name: str, fact: LockedFact) -> _Node:
     key, value = about[0]
     because = f"seen for {key} = {toml(value)}"
     return _of(name, "fact", fact.value, None, because, key)
+
+
+def _outdated(name: str, old: Mapping[str, Block], now: Mapping[str, Block]) -> _Node:
+    """A trial that was made with other values."""
+    told = [made_with({key: block.value for key, block in side.items()}) for side in (old, now)]
+    others = [key for key in sorted({*told[0], *told[1]}) if _differs(key, *told)]
+    because = f"tried with another {others[0]}" if others else "tried with other values"
+    return _of(name, "fact", None, None, because, others[0] if others else None)
+
+
+def _differs(key: str, old: Mapping[str, Plain], now: Mapping[str, Plain]) -> bool:
+    return (key in old) != (key in now) or not same(old.get(key), now.get(key))
 
 
 def _changed(it: FactChange) -> _Node:

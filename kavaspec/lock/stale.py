@@ -51,9 +51,15 @@ class Comparison:
     """Facts of which a fact file says something else by now."""
 
     @property
+    def outdated(self) -> Mapping[str, frozenset[str]]:
+        """Target -> trials that the lock holds for other values than are decided now."""
+        return self.derived.outdated
+
+    @property
     def impossible(self) -> tuple[Problem, ...]:
         """Errors that locking again would meet too, because no unknown fact stands behind them."""
-        return () if self.missing_facts or self.derived.needed else self.derived.errors
+        waits = self.missing_facts or self.outdated or self.derived.needed
+        return () if waits else self.derived.errors
 
     @property
     def newer(self) -> tuple[Newer, ...]:
@@ -62,7 +68,7 @@ class Comparison:
 
     @property
     def fresh(self) -> bool:
-        same_facts = not self.missing_facts and not self.changed_facts
+        same_facts = not self.missing_facts and not self.changed_facts and not self.outdated
         return not self.differing and same_facts and not self.derived.errors
 
 

@@ -43,7 +43,13 @@ from kavaspec.rules import (
     workers,
     world,
 )
-from kavaspec.rules.old import optimizer_state_dtype_1, param_dtype_1, teacher_placement_1
+from kavaspec.rules.old import (
+    gradient_checkpointing_1,
+    micro_batch_1,
+    optimizer_state_dtype_1,
+    param_dtype_1,
+    teacher_placement_1,
+)
 
 RULES: tuple[Rule, ...] = (
     accumulation.RULE,
@@ -88,6 +94,8 @@ RULES: tuple[Rule, ...] = (
 """One rule for each key that may be `"auto"`, in the order of the file names: the newest version."""
 
 OLD_RULES: tuple[Rule, ...] = (
+    gradient_checkpointing_1.RULE,
+    micro_batch_1.RULE,
     optimizer_state_dtype_1.RULE,
     param_dtype_1.RULE,
     teacher_placement_1.RULE,

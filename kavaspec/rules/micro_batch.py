@@ -1,24 +1,24 @@
-"""train.micro_batch: the largest divisor of a process's rows that fits in memory.
+"""train.micro_batch: the largest divisor of a process's rows that fits in memory and still makes a step faster.
 
-Until the real step is tried out, what fits comes from the table of the original scripts, which says
-how many rows of 512 tokens a memory holds beside a student of 494,032,768 parameters (and a frozen
-teacher three times as big). Rows are taken to cost in proportion to length and parameters. The
-table is `assumed`, so the value is provisional: `run` confirms it with one step at full length.
+What so many rows take is known from the real step, tried without a device (`fact.trial.memory`). Where
+nobody could try it, the table of the original scripts decides, as in version 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from kavaspec.batch import divisors, nearest
+from kavaspec.batch import divisors
 from kavaspec.decision import ANYTHING, Allowed, Decision, Rejected, Rule, Term, Undecidable
-from kavaspec.resident import which_memory
+from kavaspec.fitting import Curve, Device, Pairs, device_of
+from kavaspec.rules.old import micro_batch_1
+from kavaspec.rules.old.micro_batch_1 import Table, not_allowed, shared, unknown_memory
+from kavaspec.sizes import in_gib
 
-TABLE_LENGTH = 512
-TABLE_PARAMETERS = 494_032_768
-
-Table = Sequence[Sequence[int]]
-"""Pairs of memory in bytes and rows that fit from there on; below all of them, one row."""
+FULL_TOKENS = {"cpu": 2048}
+"""Tokens at once from which on more of them make no step faster, by device. Of SmolLM2-135M on two cores
+a row of 256 tokens took 0.75 s alone, 0.52 s of 4 at once, 0.51 s of 8 and 0.58 s of 16. An accelerator
+is taken to have use for all that fits, until somebody measures it."""
 
 
 def micro_batch(
@@ -26,10 +26,14 @@ def micro_batch(
     world: int,
     device: str,
     max_length: int,
+    checkpointing: bool,
     parameters: int,
     gpu_memory: int | None,
     unified: bool | None,
     host_memory: int | None,
+    overhead: Mapping[str, int] | None,
+    plain: Pairs | None,
+    again: Pairs | None,
     table: Table,
     allowed: Allowed = ANYTHING,
 ) -> Decision:
@@ -39,103 +43,86 @@ def micro_batch(
         Undecidable: if `world` does not divide the global batch, the memory is unknown, or no
             divisor both fits and is allowed.
     """
-    if global_batch % world:
-        raise Undecidable(
-            f"a global batch of {global_batch} cannot be shared by {world} processes",
-            hint=_worlds(global_batch, world),
+    pairs = again if checkpointing else plain
+    if pairs is None:
+        return micro_batch_1.micro_batch(
+            global_batch=global_batch,
+            world=world,
+            device=device,
+            max_length=max_length,
+            parameters=parameters,
+            gpu_memory=gpu_memory,
+            unified=unified,
+            host_memory=host_memory,
+            table=table,
+            allowed=allowed,
         )
-    fact, memory = which_memory(device, gpu_memory, unified, host_memory)
-    if memory is None:
-        raise Undecidable(
-            f"{fact} is not known, so nothing says what fits",
-            hint="write train.micro_batch as a number",
-            missing=True,
-        )
-    given = _rows(table, memory)
-    fits = rows_that_fit(table, memory, max_length, parameters)
-    share = global_batch // world
-    value = _largest(share, fits, allowed)
+    share = shared(global_batch, world)
+    there = device_of(device, gpu_memory, unified, host_memory, overhead)
+    if there is None:
+        raise unknown_memory(device, gpu_memory, unified, host_memory)
+    curve, parts = Curve.of(pairs), divisors(share)
+    taken = {part: there.process_bytes(curve.bytes(part)) for part in parts}
+    enough = _enough(parts, device, max_length)
+
+    def why_not(part: int) -> str | None:
+        if taken[part] > there.room_bytes:
+            return f"would take {in_gib(taken[part])}"
+        if part > enough:
+            return f"would be no faster on {device}"
+        return None
+
+    fitting = [part for part in parts if taken[part] <= there.room_bytes]
+    if not fitting:
+        raise too_large(taken[1], there, max_length)
+    usable = [part for part in fitting if not allowed.refuses(part)]
+    if not usable:
+        raise not_allowed(parts, fitting, allowed)
+    value = max((part for part in usable if part <= enough), default=usable[0])
+    larger = [part for part in parts if part > value]
+    size = f"{in_gib(taken[value])} of {in_gib(there.room_bytes)}"
+    rest = "they are all there are"
+    if larger:
+        rest = allowed.refuses(larger[0]) or f"{larger[0]} {why_not(larger[0])}"
     return Decision(
         value=value,
-        because=_because(value, share, fits, memory, max_length),
-        rejected=_rejected(value, share, fits, allowed),
-        terms=_terms(given, fits, max_length, parameters, global_batch, world, value),
-    )
-
-
-def rows_that_fit(table: Table, memory_bytes: int, max_length: int, parameters: int) -> int:
-    """Rows of `max_length` tokens, by the table; at least one."""
-    return _scaled(_rows(table, memory_bytes), max_length, parameters)
-
-
-def _rows(table: Table, memory: int) -> int:
-    return max((floor, rows) for floor, rows in (*table, (0, 1)) if memory >= floor)[1]
-
-
-def _scaled(rows: int, max_length: int, parameters: int) -> int:
-    return max(1, rows * TABLE_LENGTH * TABLE_PARAMETERS // (max_length * parameters))
-
-
-def _largest(share: int, fits: int, allowed: Allowed) -> int:
-    usable = [part for part in divisors(share) if part <= fits and not allowed.refuses(part)]
-    if usable:
-        return usable[-1]
-    fitting = [part for part in divisors(share) if part <= fits]
-    permitted = [part for part in divisors(share) if not allowed.refuses(part)]
-    spec = f"the spec allows {_list(permitted)}" if permitted else "the spec allows none of them"
-    raise Undecidable(
-        f"of the divisors of {share} rows, {_list(fitting)} fit in memory and {spec}",
-        hint=f"allow train.micro_batch = {fitting[-1]}, or write the number that you know to fit",
-        possible=fitting[::-1],
-        why=f"the divisors of {share} rows that fit in memory",
-    )
-
-
-def _because(value: int, share: int, fits: int, memory: int, max_length: int) -> str:
-    here = f"{fits} x {max_length} tokens fit in {memory / 2**30:.1f} GiB by the original's table"
-    return f"{here}; all {share} fit" if value == share else f"{here}; {value} divides {share}"
-
-
-def _rejected(value: int, share: int, fits: int, allowed: Allowed) -> tuple[Rejected, ...]:
-    larger = [part for part in divisors(share) if part > value]
-    return tuple(
-        Rejected(
-            value=part,
-            because=f"only {fits} fit" if part > fits else allowed.refuses(part) or "",
-        )
-        for part in larger[:3]
-    )
-
-
-def _terms(
-    given: int,
-    fits: int,
-    max_length: int,
-    parameters: int,
-    global_batch: int,
-    world: int,
-    value: int,
-) -> tuple[Term, ...]:
-    share = global_batch // world
-    scaled = f"{given} * {TABLE_LENGTH} * {TABLE_PARAMETERS} // ({max_length} * {parameters})"
-    return (
-        Term(name=f"rows of {max_length} tokens that fit", formula=f"max(1, {scaled})", value=fits),
-        Term(name="rows of one process", formula=f"{global_batch} // {world}", value=share),
-        Term(
-            name="the largest divisor that fits",
-            formula=f"{share} // {share // value}",
-            value=value,
+        because=f"{value} x {max_length} tokens take {size}; {rest}",
+        rejected=tuple(
+            Rejected(value=part, because=why_not(part) or allowed.refuses(part) or "")
+            for part in larger[:3]
+        ),
+        terms=(
+            *there.terms(curve.term(value)),
+            Term(
+                name="the divisor of a process's rows that is taken",
+                formula=f"{global_batch} // {world} // {share // value}",
+                value=value,
+            ),
         ),
     )
 
 
-def _list(values: Sequence[int]) -> str:
-    shown = [str(value) for value in values]
-    return ", ".join(shown if len(shown) <= 8 else [*shown[:3], "...", *shown[-3:]])
+def _enough(parts: Sequence[int], device: str, max_length: int) -> int:
+    """The divisor from which on more rows make no step faster."""
+    full = FULL_TOKENS.get(device)
+    if full is None:
+        return parts[-1]
+    return next((part for part in parts if part * max_length >= full), parts[-1])
 
 
-def _worlds(global_batch: int, world: int) -> str:
-    return "train.world = " + " or ".join(map(str, nearest(divisors(global_batch), world)))
+def too_large(one_row: int, there: Device, max_length: int) -> Undecidable:
+    """Not even one row fits, and takes so many bytes."""
+    room, memory = in_gib(there.room_bytes), in_gib(there.memory_bytes)
+    return Undecidable(
+        f"one row of {max_length} tokens takes {in_gib(one_row)}, and of {memory} "
+        f"({there.fact}) {room} may be taken",
+        hint=SMALLER,
+    )
+
+
+SMALLER = (
+    "a smaller data.max_length, model.teacher.quantization, train.lora.rank, or a larger device"
+)
 
 
 RULE = Rule(
@@ -145,11 +132,16 @@ RULE = Rule(
         "world": "train.world",
         "device": "train.device",
         "max_length": "data.max_length",
+        "checkpointing": "train.gradient_checkpointing",
         "parameters": "fact.student.parameters",
         "gpu_memory": "fact.gpu.memory_bytes",
         "unified": "fact.gpu.unified",
         "host_memory": "fact.memory.total_bytes",
+        "overhead": "fact.trial.overhead",
+        "plain": "fact.trial.memory",
+        "again": "fact.trial.memory_checkpointed",
         "table": "fact.memory.batch_table",
     },
     decide=micro_batch,
+    version=2,
 )

@@ -149,6 +149,11 @@ def backend_of(settings: Settings) -> str:
     return BACKENDS[settings.text("train.device")]
 
 
+def longest_row(settings: Settings) -> int:
+    """In tokens."""
+    return settings.whole("data.max_length")
+
+
 def _loading(settings: Settings, here: Here) -> str:
     named = (("teacher", here.teacher), ("student", here.student))
     files = [

@@ -10,8 +10,8 @@ are there already. The trace is that of a CPU; what another device adds is told 
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,17 @@ from kavaspec_runtime.alike import traced_for
 from kavaspec_runtime.build import (
     ModelFiles,
     backend_of,
+    longest_row,
     models_of,
     objective_of,
     trainer_of,
 )
+from kavaspec_runtime.capture import keep_cache_while_checkpointing
 from kavaspec_runtime.data import GlobalBatch, four_tokens, full_rows
 from kavaspec_runtime.eight_bit import make_tables
 from kavaspec_runtime.liveness import Liveness, told_apart
 from kavaspec_runtime.settings import Settings
-from kavaspec_runtime.step import Trainer, take_step
+from kavaspec_runtime.step import Trainer, forward_backward, take_step, update
 from kavaspec_runtime.weightless import real, weightless
 
 FEW_TOKENS = 4
@@ -77,16 +79,64 @@ def estimate(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> S
     found: dict[Tried, Estimate] = {}
     for checkpointing in sorted({one.checkpointing for one in tried}):
         alike = [one for one in tried if one.checkpointing == checkpointing]
-        changed = {"train.compile": False, "train.gradient_checkpointing": checkpointing}
-        these = replace(settings, values={**settings.values, **changed})
+        these = replace(
+            settings,
+            values={**settings.values, "train.gradient_checkpointing": checkpointing},
+        )
         found |= zip(alike, _traced(these, files, alike), strict=True)
     return [found[one] for one in tried]
 
 
+def curves(
+    settings: Settings, files: ModelFiles, rows: Sequence[int]
+) -> tuple[Mapping[int, int], Mapping[int, int]]:
+    """Bytes of the peak for each of so many rows at once, of the greatest length, with gradients of
+    other rows there already: where activations are kept, and where they are computed again.
+
+    The update is the same however many rows there were, so it is traced once.
+
+    Raises:
+        KavaError: as `build` does, for configs that cannot be read.
+    """
+    make_tables()
+    length = longest_row(settings)
+    batches = {count: full_rows(count, length) for count in rows}
+    settings = replace(settings, values={**settings.values, "train.gradient_checkpointing": False})
+    with _tracing(settings, files) as (liveness, trainer):
+        first = _started(trainer)
+        forward_backward(trainer, 1, 0, first)
+        kept = {count: _peak(liveness, trainer, batch) for count, batch in batches.items()}
+        keep_cache_while_checkpointing(trainer.models.student)
+        again = {count: _peak(liveness, trainer, batch) for count, batch in batches.items()}
+        liveness.forget_peak()
+        update(trainer, first)
+        most = liveness.peak_bytes
+    return _at_least(kept, most), _at_least(again, most)
+
+
+def _peak(liveness: Liveness, trainer: Trainer, batch: GlobalBatch) -> int:
+    gc.collect()  # what only refers to itself is not there to be counted
+    liveness.forget_peak()
+    forward_backward(trainer, 1, 0, batch)
+    return liveness.peak_bytes
+
+
+def _at_least(peaks: Mapping[int, int], least: int) -> Mapping[int, int]:
+    return {count: max(peak, least) for count, peak in peaks.items()}
+
+
 def _traced(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> list[Estimate]:
     """For steps of one trainer."""
-    objective, backend = objective_of(settings).supposed(), backend_of(settings)
     batches = [longest(one) for one in tried]
+    with _tracing(settings, files) as (liveness, trainer):
+        return watched(liveness, trainer, batches)
+
+
+@contextmanager
+def _tracing(settings: Settings, files: ModelFiles) -> Iterator[tuple[Liveness, Trainer]]:
+    """A trainer without content, and who watches it."""
+    settings = replace(settings, values={**settings.values, "train.compile": False})
+    objective, backend = objective_of(settings).supposed(), backend_of(settings)
     with ExitStack() as inside:
         inside.enter_context(traced_for(backend))
         inside.enter_context(weightless())
@@ -96,16 +146,14 @@ def _traced(settings: Settings, files: ModelFiles, tried: Sequence[Tried]) -> li
         trainer = replace(trainer_of(settings, models, objective), scaler=None)
         if backend not in FUSED:
             one_by_one(trainer.optimizer)
-        return watched(liveness, trainer, batches)
+        yield liveness, trainer
 
 
 def watched(liveness: Liveness, trainer: Trainer, batches: Sequence[GlobalBatch]) -> list[Estimate]:
     """The peak of a step on each batch, after a small one that has made what stays."""
     found = []
     with told_apart(liveness, trainer):
-        with real():
-            first = full_rows(1, FEW_TOKENS)
-        take_step(trainer, 0, first)
+        _started(trainer)
         for batch in batches:
             gc.collect()  # what only refers to itself is not there to be counted
             liveness.forget_peak()
@@ -113,6 +161,14 @@ def watched(liveness: Liveness, trainer: Trainer, batches: Sequence[GlobalBatch]
             parts = {part: size for part, size in sorted(liveness.peak.items()) if size}
             found.append(Estimate(bytes=liveness.peak_bytes, parts=parts))
     return found
+
+
+def _started(trainer: Trainer) -> GlobalBatch:
+    """Take a small step, which makes the moments; its batch."""
+    with real():
+        first = full_rows(1, FEW_TOKENS)
+    take_step(trainer, 0, first)
+    return first
 
 
 def one_by_one(optimizer: torch.optim.Optimizer) -> None:

@@ -53,6 +53,8 @@ class Liveness(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:  # type: ignore[override]  # torch gives all four
         out = func(*args, **(kwargs or {}))
+        if func.namespace == "prim":  # a question about a tensor, such as where it is
+            return out
         part = self._purpose(func, args)
         for leaf in tree_leaves(out):
             if isinstance(leaf, Tensor):

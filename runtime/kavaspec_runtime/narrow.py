@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kavaspec_runtime.alike import rounds
+from kavaspec_runtime.alike import rounds, tracing
 from kavaspec_runtime.eight_bit import BLOCK, blocks, decode, encode, zeros
 from kavaspec_runtime.randomness import seed_of
 
@@ -41,17 +41,22 @@ class NarrowAdamW(torch.optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]  # noqa: ARG002  # torch's signature
-        place = 0
+        place, sizes = 0, set()
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is not None:
-                    self._update(weight, group, place)
+                    self._start(weight)
+                    if not (tracing() and weight.numel() in sizes):
+                        self._update(weight, group, place)
+                    sizes.add(weight.numel())
                 place += 1
+
+    def _start(self, weight: Tensor) -> None:
+        if not self.state[weight]:
+            self.state[weight] |= _started(weight, kept_in(weight, self.state_dtype))
 
     def _update(self, weight: Tensor, group: Mapping[str, Any], place: int) -> None:
         state = self.state[weight]
-        if not state:
-            state |= _started(weight, kept_in(weight, self.state_dtype))
         state["step"] += 1
         count = int(state["step"].item())
         draw = torch.Generator(device=weight.device)

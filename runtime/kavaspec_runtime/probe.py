@@ -3,11 +3,12 @@
     {"ask": "torch"}                                  versions, backend, whether a kernel runs
     {"ask": "canary", "dtype": "bfloat16"}            a small training step against float32
     {"ask": "model", "path": "...", "layers": [0]}    KV layout, parameters, ... from the config alone
+    {"ask": "memory", "values": {...}, "teacher": "...", "student": "...", "rows": [1, 4]}   what a step takes
     {"ask": "tokenizer", "path": "..."}               the tokenizer's digest
     {"ask": "lengths", "path": "...", "prompt": "{q}", "completion": "{a}", "rows": [{...}], "first": 0}
 
 An answer is {"facts": {name: {"value": ..., "evidence": ...}}, "not_found": [...]}, or
-{"prompts": [...], "completions": [...]}, or {"error": "what is wrong", "hint": "the way out", "key": ..., "exit": ...}.
+{"kept": [[1, ...], ...], "again": [[1, ...], ...]}, or {"prompts": [...], "completions": [...]}, or {"error": "what is wrong", "hint": "the way out", "key": ..., "exit": ...}.
 
 One process answers all questions of a lock: torch is imported once.
 """
@@ -80,6 +81,12 @@ def _model(question: Mapping[str, Any]) -> Answer:
     return describe(question["path"], question.get("layers"))
 
 
+def _memory(question: Mapping[str, Any]) -> Answer:
+    from kavaspec_runtime.probe_memory import peaks
+
+    return {**peaks(**{name: question[name] for name in ("values", "teacher", "student", "rows")})}
+
+
 def _tokenizer(question: Mapping[str, Any]) -> Answer:
     from kavaspec_runtime.probe_text import describe
 
@@ -95,6 +102,7 @@ def _lengths(question: Mapping[str, Any]) -> Answer:
 ANSWERS: Mapping[str, Callable[[Mapping[str, Any]], Answer]] = {
     "torch": _torch,
     "canary": _canary,
+    "memory": _memory,
     "model": _model,
     "tokenizer": _tokenizer,
     "lengths": _lengths,

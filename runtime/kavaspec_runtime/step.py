@@ -79,13 +79,11 @@ def take_step(trainer: Trainer, step: int, batch: GlobalBatch) -> Done:
     trainer.optimizer.zero_grad(set_to_none=True)
     trainer.models.train()
     with running_out(redoable=True):
-        terms = [
-            _forward_backward(trainer, step, micro, batch) for micro in range(len(batch.micro))
-        ]
+        terms = [forward_backward(trainer, step, micro, batch) for micro in range(len(batch.micro))]
         losses = [term.loss.item() for term in terms]
     _all_finite(losses, batch.micro)
     with running_out(redoable=False):
-        grad_norm = _update(trainer, batch)
+        grad_norm = update(trainer, batch)
     return Done(
         loss=math.fsum(losses),
         grad_norm=grad_norm,
@@ -109,7 +107,8 @@ def running_out(*, redoable: bool) -> Iterator[None]:
         raise NoMemoryError(redoable=redoable) from error
 
 
-def _forward_backward(trainer: Trainer, step: int, micro: int, batch: GlobalBatch) -> Terms:
+def forward_backward(trainer: Trainer, step: int, micro: int, batch: GlobalBatch) -> Terms:
+    """Add what one micro-batch says to the gradients; its share of the loss."""
     seed_forward(trainer.seed, step=step, micro=micro, rank=RANK)
     rows = batch.micro[micro].to(trainer.models.device)
     with trainer.models.computing():
@@ -119,7 +118,7 @@ def _forward_backward(trainer: Trainer, step: int, micro: int, batch: GlobalBatc
     return Terms(loss=terms.loss.detach(), metrics=terms.metrics)  # frees the graph
 
 
-def _update(trainer: Trainer, batch: GlobalBatch) -> float:
+def update(trainer: Trainer, batch: GlobalBatch) -> float:
     """Clip, check, update; the norm of the gradient before clipping."""
     if trainer.scaler is not None:
         trainer.scaler.unscale_(trainer.optimizer)

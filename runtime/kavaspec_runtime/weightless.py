@@ -46,6 +46,8 @@ class _RealMasks(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch h
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:  # type: ignore[override]  # torch gives all four
         kwargs = kwargs or {}
+        if func.namespace == "prim":  # a question about a tensor, such as where it is
+            return func(*args, **kwargs)
         tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         if tensors and not any(isinstance(tensor, FakeTensor) for tensor in tensors):
             with real():

@@ -115,6 +115,10 @@ digests = st.integers(0, 16**64 - 1).map(lambda number: f"sha256:{number:064x}")
 sizes = st.integers(1, 1 << 40)
 counts = st.integers(1, 256)
 
+curves = st.tuples(st.integers(1 << 20, 1 << 34), st.integers(0, 1 << 33)).map(
+    lambda line: tuple((rows, line[0] + rows * line[1]) for rows in (1, 4, 32))
+)
+
 PLAUSIBLE = {
     "data.max_length": st.integers(8, 131072),
     "fact.cpu.cores": counts,
@@ -153,6 +157,13 @@ PLAUSIBLE = {
     "fact.torch.arch_list": maybe(st.just(("sm_80", "sm_90"))),
     "fact.torch.version": st.sampled_from([None, "2.13.0"]),
     "fact.transformers.version": st.sampled_from([None, "5.23.0"]),
+    "fact.trial.memory": maybe(curves),
+    "fact.trial.memory_checkpointed": maybe(curves),
+    "fact.trial.overhead": maybe(
+        st.fixed_dictionaries(
+            {"device_bytes": st.integers(0, 1 << 32), "allocator_percent": st.integers(0, 60)}
+        )
+    ),
     "loader.workers": st.integers(0, 64),
     "objective.kv.layer_map": layer_lists,
     "objective.kv.layers": layer_lists,
@@ -166,6 +177,7 @@ PLAUSIBLE = {
     "train.lora.rank": st.integers(0, 256),
     "train.beta2": st.floats(0.0, 0.9999),
     "train.epochs": maybe(counts),
+    "train.gradient_checkpointing": st.booleans(),
     "train.global_batch": st.integers(1, 2048),
     "train.learning_rate": st.floats(1e-8, 10.0),
     "train.micro_batch": counts,

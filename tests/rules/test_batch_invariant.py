@@ -17,18 +17,34 @@ TABLE = ((40 * GIB, 8), (24 * GIB, 4), (8 * GIB, 2), (0, 1))
     max_length=st.integers(8, 8192),
     parameters=st.integers(1, 10**11),
     memory=st.integers(1, 200 * GIB),
+    curve=st.none() | st.tuples(st.integers(0, GIB), st.integers(0, GIB)),
     allowed=st.just(ANYTHING) | st.builds(Allowed, min=st.integers(1, 64), max=st.integers(1, 64)),
 )
 def test_rules_split_a_global_batch_exactly(
-    global_batch, world, max_length, parameters, memory, allowed
+    global_batch, world, max_length, parameters, memory, curve, allowed
 ):
+    tried = curve and [[1, curve[0]], [8, curve[0] + curve[1]]]
     try:
         micro = micro_batch(
-            global_batch, world, "cuda", max_length, parameters, memory, False, None, TABLE, allowed
+            global_batch=global_batch,
+            world=world,
+            device="cuda",
+            max_length=max_length,
+            checkpointing=False,
+            parameters=parameters,
+            gpu_memory=memory,
+            unified=False,
+            host_memory=None,
+            overhead=None,
+            plain=tried,
+            again=None,
+            table=TABLE,
+            allowed=allowed,
         ).value
         steps = accumulation(global_batch, micro, world).value
     except Undecidable:
-        assert global_batch % world or allowed is not ANYTHING
+        too_small = tried is not None and memory < 3 * GIB
+        assert global_batch % world or allowed is not ANYTHING or too_small
     else:
         assert micro * steps * world == global_batch
         assert allowed.refuses(micro) is None

@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import Gemma3ForCausalLM, Gemma3TextConfig, LlamaConfig
 
+from kavaspec.trials import INDIFFERENT, INPUTS
 from kavaspec_runtime import narrow, rowwise
 from kavaspec_runtime.build import build
 from kavaspec_runtime.eight_bit import make_tables
@@ -18,6 +19,7 @@ from kavaspec_runtime.estimate import (
     GRANULES,
     Estimate,
     Tried,
+    curves,
     estimate,
     longest,
     one_by_one,
@@ -154,6 +156,55 @@ def test_many_steps_are_estimated_as_one_by_one(world):
     together = estimate(settings_of(world), world.here, tried)
     for found, one in zip(together, tried, strict=True):
         assert found.bytes == pytest.approx(estimated(world, one).bytes, abs=1024)
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"train__precision": "bfloat16"}, {"objective__kind": "ce"}]
+)
+def test_a_curve_is_those_peaks_with_gradients_of_other_rows(world, changed):
+    settings = settings_of(world, **changed)
+    length = settings.whole("data.max_length")
+    for checkpointing, peaks in zip(
+        (False, True), curves(settings, world.here, (1, 4, 8)), strict=True
+    ):
+        for rows, size in peaks.items():
+            tried = Tried(
+                micro_batch=rows, length=length, accumulates=True, checkpointing=checkpointing
+            )
+            assert size == pytest.approx(estimated(world, tried, **changed).bytes, abs=2048)
+
+
+def test_a_step_is_built_from_what_a_trial_is_made_with_and_what_takes_no_memory(
+    world, monkeypatch
+):
+    read, value = set(), Settings._value
+    monkeypatch.setattr(Settings, "_value", lambda self, key: read.add(key) or value(self, key))
+    for changed in (
+        {},
+        {"objective__kind": "ce"},
+        {"train__lora__rank": 2},
+        {"model__student__init": "teacher_layers", "model__student__layers": [0, 3],
+         "objective__kv__student_dim": [16, 16], "objective__kv__projector__in_dim": [16, 16]},
+    ):  # fmt: skip
+        settings = settings_of(world, **changed)
+        read.clear() if not changed else None
+        curves(settings, world.here, (1,))
+    fixed = {"train.compile", "train.gradient_checkpointing"}
+    by_name = {"model.student.digest", "model.teacher.digest"}
+    assert read - fixed | by_name == INPUTS | INDIFFERENT
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"train__learning_rate": 0.5, "train__seed": 9, "train__clip": 0.1, "train__beta1": 0.5},
+        {"train__schedule": "constant", "train__warmup_steps": 3, "train__weight_decay": 0.0},
+        {"objective__kv__alpha": 3.0, "objective__ce_weight": 0.25, "objective__kv__weight": 9.0},
+    ],
+    ids=str,
+)
+def test_what_takes_no_memory_takes_none(world, changed):
+    assert estimated(world, **changed) == estimated(world)
 
 
 def test_a_gpu_rounds_up_to_512_bytes_and_works_in_larger_blocks(world):
