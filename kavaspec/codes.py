@@ -109,7 +109,7 @@ _ALL = (
     # ---- drift and preflight
     ("KV0401", 4, "a guard does not hold on this machine", "A locked value is valid only under a condition on the machine, and this machine does not meet it.", "Lock for this machine (`kavaspec lock --refresh`), or run where the condition holds."),
     ("KV0402", 4, "the files are not those that were locked", "The digest of a model here differs from the one in the lock: it is another experiment.", "Bring the files that were locked, or lock again and get a new experiment id."),
-    ("KV0403", 4, "there is not enough free memory", "What the student, its gradients and the optimizer need at the very least is not free now.", "Free some memory, or run where there is more."),
+    ("KV0403", 4, "there is not enough free memory", "What a step's tensors need, or at the very least the student with its gradients and moments, is not free now.", "Free some memory, or run where there is more."),
     ("KV0404", 8, "no place for run folders can be written", "`run` tries every place of `paths.output`: a folder and a file are made, synced and removed. None passed. A place that `KAVA_OUTPUT_PATH` names is not passed over.", "Set `KAVA_OUTPUT_PATH` to a folder that you may write to."),
     ("KV0405", 4, "the data is not that which was locked", "The digest over the rows differs from the one in the lock.", "Bring back the rows, or lock again with `kavaspec lock --refresh`."),
     ("KV0406", 4, "a model's cache is not what was locked", "The loaded model leaves keys and values of another number or width than the lock says.", "Check `source`; if the model is right, lock again."),

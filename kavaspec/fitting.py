@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kavaspec.decision import Term
+from kavaspec.plain import Plain
 from kavaspec.resident import which_memory
 from kavaspec.sizes import in_bytes
 
@@ -138,3 +139,34 @@ def device_of(
         allocator_percent=known.get("allocator_percent", supposed.allocator_percent),
         reserve_percent=supposed.reserve_percent,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Predicted:
+    """What a locked step takes."""
+
+    tensors_bytes: int
+    process_bytes: int
+
+    def as_measured(self, device: str) -> int:
+        """Of these, what the device's own counter says: that of CUDA and ROCm counts tensors alone."""
+        return self.tensors_bytes if device in {"cuda", "rocm"} else self.process_bytes
+
+
+def predicted(values: Mapping[str, Plain], facts: Mapping[str, Plain]) -> Predicted | None:
+    """What the step of a lock takes, by its values and its facts; None where nobody tried it."""
+    again = values["train.gradient_checkpointing"]
+    pairs = facts.get("fact.trial.memory_checkpointed" if again else "fact.trial.memory")
+    if pairs is None:
+        return None
+    there = device_of(
+        str(values["train.device"]),
+        facts.get("fact.gpu.memory_bytes"),  # type: ignore[arg-type]  # facts of a lock have their type
+        facts.get("fact.gpu.unified"),  # type: ignore[arg-type]  # as above
+        facts.get("fact.memory.total_bytes"),  # type: ignore[arg-type]  # as above
+        facts.get("fact.trial.overhead"),  # type: ignore[arg-type]  # as above
+    )
+    tensors = Curve.of(pairs).bytes(values["train.micro_batch"])  # type: ignore[arg-type]  # as above
+    if there is None:
+        return None
+    return Predicted(tensors_bytes=tensors, process_bytes=there.process_bytes(tensors))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from kavaspec.errors import Exit, KavaError, Problem, fail
 from kavaspec.fit import Held, choose_target, hold, notes, refuse_unknown, see, vetoed, would_be
+from kavaspec.fitting import predicted
 from kavaspec.footprint import Footprint, footprint
 from kavaspec.lock.ids import Ids, ids
 from kavaspec.lock.model import Here, Lock
@@ -126,7 +127,7 @@ def preflight(
     teacher, student, data, places = _find(values, project, report)
     size = _size(lock, values, request)
     chosen = _choose(values, found, target, request, project)
-    rows += [*_memory(lock, values), *places]
+    rows += [*memory(lock, target, values), *places]
     cache = _cache(values, project) if _keeps(values) else None
     if cache is None and _from_disk(values):
         rows.append(no_cache_row(values))
@@ -218,22 +219,31 @@ def _parameters(lock: Lock) -> int | None:
     return fact.value if fact is not None and isinstance(fact.value, int) else None
 
 
-def _memory(lock: Lock, values: Mapping[str, Plain]) -> list[Row]:
-    """What the student's weights, gradients and moments need at the very least, against what is free.
+def memory(lock: Lock, target: str, values: Mapping[str, Plain]) -> list[Row]:
+    """What a step needs, against what is free.
 
-    On a CPU, where nothing else guards memory; activations come on top, and the rehearsal tries them.
+    On a CPU, where nothing else guards memory. Where nobody tried a step, that is at the very least
+    the student's weights, gradients and moments; the rehearsal tries what comes on top.
     """
-    parameters = _parameters(lock)
-    if values["train.device"] != "cpu" or parameters is None:
+    if values["train.device"] != "cpu":
         return []
     import psutil
 
+    free = psutil.virtual_memory().available
+    facts = {name: fact.value for name, fact in lock.facts_of(target).items()}
+    step = predicted(values, facts)
+    if step is not None:
+        what = f"the tensors of a step with {values['train.micro_batch']} rows"
+        return [memory_row(what, step.tensors_bytes, free)]
+    parameters = _parameters(lock)
+    if parameters is None:
+        return []
     dtypes = (str(values[f"train.{name}_dtype"]) for name in ("param", "optimizer_state"))
     need = student_bytes(parameters, *dtypes, trained=values["train.lora.rank"] == 0)
-    return [memory_row(need, psutil.virtual_memory().available)]
+    return [memory_row("the student, its gradients and the optimizer's moments", need, free)]
 
 
-def memory_row(need: int, free: int) -> Row:
+def memory_row(what: str, need: int, free: int) -> Row:
     """So many bytes at the least, against so many that are free."""
     return Row(
         what="memory",
@@ -241,8 +251,8 @@ def memory_row(need: int, free: int) -> Row:
         here=f"{in_bytes(free)} free",
         ok=free >= need,
         code="KV0403",
-        message=f"the student, its gradients and the optimizer's moments need {in_bytes(need)} "
-        f"of memory, and {in_bytes(free)} are free",
+        message=f"{what} need {in_bytes(need)} of memory, and {in_bytes(free)} are free: "
+        f"{in_bytes(need - free)} are missing",
         hint="free some memory, or run where there is more",
     )
 

@@ -367,7 +367,8 @@ def _is_version(there: str, locked: str) -> bool:
 
 
 def _memory(memory: Mapping[str, Any]) -> Iterator[Finding]:
-    predicted, measured = memory.get("predicted_peak_bytes"), memory.get("measured_peak_bytes")
+    predicted = memory.get("predicted_peak_bytes") or memory.get("rehearsed_peak_bytes")
+    measured = memory.get("measured_peak_bytes")
     if not isinstance(measured, int):
         return
     if not isinstance(predicted, int) or not predicted:

@@ -654,7 +654,9 @@ def _drift() -> None:
 def _memory() -> None:
     from kavaspec.preflight import memory_row
 
-    raise KavaError(memory_row(7_904_524_288, 5 * 2**30).problem)
+    raise KavaError(
+        memory_row("the tensors of a step with 4 rows", 7_904_524_288, 5 * 2**30).problem
+    )
 
 
 def _no_place() -> None:

@@ -13,8 +13,9 @@ import torch
 import transformers
 
 import kavaspec
+from kavaspec.fitting import predicted
 from kavaspec.lock.model import Here, Lock
-from kavaspec.plain import Plain, thaw
+from kavaspec.plain import thaw
 from kavaspec.seals import RECEIPT_VERSION, file_digest, sealed_receipt
 from kavaspec_runtime.checkpoint import replace_flushed
 from kavaspec_runtime.folder import Folder
@@ -47,7 +48,8 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
         "result": dict(outcome.result),
         "deviations": list(outcome.deviations),
         "memory": {
-            "predicted_peak_bytes": predicted(lock, here.target, outcome.rehearsed_bytes),
+            "predicted_peak_bytes": predicted_bytes(lock, here.target),
+            "rehearsed_peak_bytes": outcome.rehearsed_bytes,
             "measured_peak_bytes": outcome.peak_bytes,
         },
         "exported": dict(outcome.exported),
@@ -62,15 +64,12 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
     replace_flushed(folder.receipt, text)
 
 
-def predicted(lock: Lock, target: str, rehearsed_bytes: int | None) -> int | None:
-    """Peak bytes for the locked micro-batch: from a recorded trial, else from the rehearsal."""
-    recorded = lock.facts_of(target).get("fact.trial.memory")
-    table: Plain = None if recorded is None else recorded.value
-    micro_batch = lock.values(target)["train.micro_batch"]
-    if isinstance(table, Mapping):
-        found = {str(size): peak for size, peak in table.items()}.get(str(micro_batch))
-        return found if isinstance(found, int) else rehearsed_bytes
-    return rehearsed_bytes
+def predicted_bytes(lock: Lock, target: str) -> int | None:
+    """What the peak should be, in the terms of the device's counter; None where nobody tried a step."""
+    facts = {name: fact.value for name, fact in lock.facts_of(target).items()}
+    values = lock.values(target)
+    step = predicted(values, facts)
+    return None if step is None else step.as_measured(str(values["train.device"]))
 
 
 def versions() -> dict[str, str]:

@@ -36,6 +36,7 @@ def test_a_length_that_cuts_some_rows_is_told_with_their_share(
 ):
     assert locks("data.max_length=56") == 0
     assert capsys.readouterr().err == (
+        "· estimating what a step takes on cpu ...\n"
         "warning[KV0759]: data.max_length is 56 tokens: at least 2001 of 20000 rows (10.0 %) are "
         "longer and lose their end, the longest has 65\n"
         "  --> --set data.max_length=56\n"

@@ -99,7 +99,7 @@ def test_a_consequence_of_the_same_tier_is_indented_under_its_cause(
     assert exit == 11
     assert (
         "numerics\n"
-        "  train.micro_batch     16 -> 4  kava.toml decides it now; before micro_batch@1\n"
+        "  train.micro_batch     16 -> 4  kava.toml decides it now; before micro_batch@2\n"
         "    train.accumulation  1 -> 4   follows train.micro_batch\n" in text
     )
     assert text.startswith(
@@ -417,7 +417,7 @@ def test_json(old: Path, capsys: pytest.CaptureFixture[str]):
         "kind": "changed",
         "old": 16,
         "new": 4,
-        "because": "kava.toml decides it now; before micro_batch@1",
+        "because": "kava.toml decides it now; before micro_batch@2",
         "follows": [],
         "below": [
             {
@@ -453,7 +453,7 @@ def test_markdown(old: Path, capsys: pytest.CaptureFixture[str]):
         "\n"
         "| key | before | after | why |\n"
         "|---|---|---|---|\n"
-        "| `train.micro_batch` | `16` | `4` | `kava.toml decides it now; before micro_batch@1` |\n"
+        "| `train.micro_batch` | `16` | `4` | `kava.toml decides it now; before micro_batch@2` |\n"
         "| &emsp;`train.accumulation` | `1` | `4` | `follows train.micro_batch` |\n"
         "\n"
         "**Placement**\n"

@@ -81,12 +81,12 @@ def test_targets_that_differ_ask_for_one(
     assert run(capsys, "pin", "train.micro_batch") == (
         2,
         (
-            "error[KV0007]: train.micro_batch is 8 on a100, 8 on cpu, 4 on m2max, 2 on rtx4070\n"
+            "error[KV0007]: train.micro_batch is 32 on a100, 4 on cpu, 2 on m2max, 1 on rtx4070\n"
             "  name one: --target a100\n"
         ),
     )
     assert run(capsys, "pin", "train.micro_batch", "--target", "m2max")[0] == 0
-    assert "micro_batch = 4" in Path("kava.toml").read_text(encoding="utf-8")
+    assert "micro_batch = 2" in Path("kava.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

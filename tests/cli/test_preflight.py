@@ -17,10 +17,11 @@ from kavaspec.lock.derive import derive, facts_of
 from kavaspec.lock.file import lock_text, read_lock
 from kavaspec.lock.model import Lock
 from kavaspec.lock.versions import NOTHING_RECORDED
-from kavaspec.preflight import Request, Verdict, preflight, refusal
+from kavaspec.preflight import Request, Verdict, memory, preflight, refusal
 from kavaspec.project import Project
 from kavaspec.sizes import in_bytes
 from kavaspec.spec.load import parse_spec
+from kavaspec.trials import is_trial
 from tests.this_machine import fitting
 
 ROOT = Path(__file__).parents[2]
@@ -70,9 +71,10 @@ def test_the_table_names_guards_memory_models_and_places(lock: Lock, tmp_path: P
         ("software.python", python, python, True),
         ("software.torch", torch, torch, True),
         ("software.transformers", transformers, transformers, True),
+        ("train.micro_batch", "memory.total >= 921.9 MiB", memory, True),
         ("train.param_dtype", "memory.total >= 5.3 MiB", memory, True),
         ("train.threads", f"cpu.cores >= {cores}", f"{cores}", True),
-        ("memory", "at least 5.3 MiB", "16 GiB free", True),
+        ("memory", "at least 49.3 MiB", "16 GiB free", True),
         ("model.teacher.digest", "sha256:e832773c82ec", "sha256:e832773c82ec", True),
         ("model.student.digest", "sha256:d9e006d91637", "sha256:d9e006d91637", True),
         ("paths.output", "./runs", str(run_folder), True),
@@ -117,10 +119,18 @@ def test_too_little_memory_is_drift(lock: Lock, tmp_path: Path, monkeypatch: pyt
         Exit.DRIFT,
         "KV0403",
         (
-            "the student, its gradients and the optimizer's moments need 5.3 MiB of memory, "
-            "and 1 MiB are free"
+            "the tensors of a step with 16 rows need 49.3 MiB of memory, and 1 MiB are free: "
+            "48.3 MiB are missing"
         ),
     )
+
+
+def test_where_nobody_tried_a_step_the_student_alone_is_held_against_it(lock: Lock):
+    cpu = lock.targets["cpu"]
+    facts = {name: fact for name, fact in cpu.facts.items() if not is_trial(name)}
+    untried = replace(lock, targets={"cpu": replace(cpu, facts=facts)})
+    [row] = memory(untried, "cpu", untried.values("cpu"))
+    assert (row.what, row.lock) == ("memory", "at least 5.3 MiB")
 
 
 # ---- the lock

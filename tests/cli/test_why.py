@@ -149,7 +149,7 @@ def test_what_the_machine_decided_shows_guard_and_the_least_trusted_fact(
     pair: None, capsys: pytest.CaptureFixture[str]
 ):
     text = asked(capsys, "train.micro_batch", "--target", "a100")
-    assert line(text, "valid while")[0] == "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"
+    assert line(text, "valid while")[0] == "fact.gpu.memory_bytes >= 50366401535 (46.9 GiB)"
     assert line(text, "trust") == ["assumed is the least that it rests on: fact.memory.batch_table"]
     assert line(text, "provisional") == ["train.world is provisional"]
     assert "declared by datasheet@1: NVIDIA A100 datasheet" in text
@@ -317,22 +317,22 @@ def test_why_not_another_value(pair: None, capsys: pytest.CaptureFixture[str]):
 def test_why_not_with_what_would_follow(pair: None, capsys: pytest.CaptureFixture[str]):
     text = asked(capsys, "train.micro_batch", "--not", "4", "--target", "a100")
     assert text.splitlines()[:2] == [
-        "train.micro_batch is 8, not 4",
+        "train.micro_batch is 32, not 4",
         "  yes          it is allowed: no check and no rule speaks against it",
     ]
     assert text.splitlines()[3:5] == [
         "if train.micro_batch = 4 were written in kava.toml:",
-        "  train.accumulation  4 -> 8  numerics  32 = 4 (micro_batch) x 8 x 1 (world)",
+        "  train.accumulation  1 -> 8  numerics  32 = 4 (micro_batch) x 8 x 1 (world)",
     ]
 
 
 def test_why_not_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
-    told = json.loads(
-        asked(capsys, "train.micro_batch", "--not", "16", "--target", "a100", "--json")
-    )
+    told = json.loads(asked(capsys, "train.micro_batch", "--not", "8", "--target", "cpu", "--json"))
     assert told["schema"] == "kavaspec.why/1"
     assert told["not"]["verdict"] == "turned_down"
-    assert told["not"]["reasons"] == [{"who": "micro_batch@1", "says": "only 8 fit", "hint": None}]
+    assert told["not"]["reasons"] == [
+        {"who": "micro_batch@2", "says": "would be no faster on cpu", "hint": None}
+    ]
     assert [one["key"] for one in told["not"]["then"]["changes"]] == [
         "train.micro_batch",
         "train.accumulation",
@@ -347,21 +347,21 @@ def test_what_a_smaller_card_would_change(pair: None, capsys: pytest.CaptureFixt
     *lines, ids, end = text.splitlines()
     assert "\n".join(lines) == (
         "if fact.gpu.memory_bytes = 25769803776 (24 GiB) instead of 85899345920 (80 GiB), on target a100\n"
-        "  train.micro_batch     8 -> 4  numerics  4 x 512 tokens fit in 24.0 GiB by the original's "
-        "table; 4 divides 32\n"
-        "    train.accumulation  4 -> 8  numerics  32 = 4 (micro_batch) x 8 x 1 (world)\n"
-        "  2 more decisions would be made again, to the same value\n"
+        "  train.micro_batch     32 -> 8  numerics  8 x 512 tokens take 21.48 GiB of 22.80 GiB; 16 "
+        "would take 29.18 GiB\n"
+        "    train.accumulation  1 -> 4   numerics  32 = 8 (micro_batch) x 4 x 1 (world)\n"
+        "  3 more decisions would be made again, to the same value\n"
         "  the locked train.micro_batch would not be valid there: it needs "
-        "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"
+        "fact.gpu.memory_bytes >= 50366401535 (46.9 GiB)"
     )
-    assert ids.startswith("  experiment kx1:59b69422 stays, numerics kn1:60b4120f -> kn1:")
+    assert ids.startswith("  experiment kx1:59b69422 stays, numerics kn1:640de5ea -> kn1:")
     assert end == "nothing was written"
 
 
 def test_a_key_is_explained_as_it_would_be(pair: None, capsys: pytest.CaptureFixture[str]):
     text = asked(capsys, "train.accumulation", "--if", "train.global_batch=64", "--target", "a100")
     assert (
-        "\n\ntrain.accumulation = 8  micro-batches\n  because      64 = 8 (micro_batch) x 8 x 1 (world)\n"
+        "\n\ntrain.accumulation = 1  micro-batches\n  because      64 = 64 (micro_batch) x 1 x 1 (world)\n"
         in text
     )
 
@@ -380,17 +380,17 @@ def test_what_if_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
             capsys,
             "train.micro_batch",
             "--if",
-            "fact.gpu.memory_bytes=8GiB",
+            "fact.gpu.memory_bytes=17GiB",
             "--target",
             "a100",
             "--json",
         )
     )
     assert told["explanation"]["value"] == 2
-    assert told["if"]["supposed"] == {"fact.gpu.memory_bytes": 8 << 30}
+    assert told["if"]["supposed"] == {"fact.gpu.memory_bytes": 17 << 30}
     assert told["if"]["before"] == {"fact.gpu.memory_bytes": 80 << 30}
     assert told["if"]["broken_guards"] == [
-        {"key": "train.micro_batch", "guard": "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"},
+        {"key": "train.micro_batch", "guard": "fact.gpu.memory_bytes >= 50366401535 (46.9 GiB)"},
     ]
     assert told["if"]["ids"]["before"]["kx"] == told["if"]["ids"]["after"]["kx"]
 
@@ -400,10 +400,10 @@ def test_what_if_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
 
 def test_what_depends_on_a_key(pair: None, capsys: pytest.CaptureFixture[str]):
     assert asked(capsys, "train.micro_batch", "--uses", "--target", "a100") == (
-        "train.micro_batch = 8\n"
-        "  train.accumulation  = 4  by accumulation@1\n"
+        "train.micro_batch = 32\n"
+        "  train.accumulation  = 1  by accumulation@1\n"
         "1 decision rests on it\n"
-        "checked by batch_split, micro_batch_fits\n"
+        "checked by batch_split, step_fits\n"
     )
 
 
@@ -423,8 +423,14 @@ def test_uses_in_json(pair: None, capsys: pytest.CaptureFixture[str]):
     told = json.loads(
         asked(capsys, "fact.gpu.memory_bytes", "--uses", "--target", "a100", "--json")
     )
-    micro_batch, *others = told["uses"]
-    assert [it["key"] for it in others] == ["train.optimizer_state_dtype", "train.param_dtype"]
+    checkpointing, *others = told["uses"]
+    [micro_batch] = checkpointing["then"]
+    assert checkpointing["key"] == "train.gradient_checkpointing"
+    assert [it["key"] for it in others] == [
+        "train.micro_batch",
+        "train.optimizer_state_dtype",
+        "train.param_dtype",
+    ]
     assert (micro_batch["key"], micro_batch["then"][0]["key"]) == (
         "train.micro_batch",
         "train.accumulation",
@@ -436,10 +442,10 @@ def test_a_fact(pair: None, capsys: pytest.CaptureFixture[str]):
         "fact.gpu.memory_bytes = 85899345920 (80 GiB)  bytes\n"
         "  known        declared by datasheet@1\n"
         "  evidence     NVIDIA A100 datasheet\n"
-        "  feeds        train.micro_batch, train.optimizer_state_dtype, train.param_dtype, and 1 more "
-        "through them\n"
-        "  checked by   micro_batch_fits, student_fits\n"
-        "  guards       train.micro_batch  is valid while fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)\n"
+        "  feeds        train.gradient_checkpointing, train.micro_batch, train.optimizer_state_dtype, "
+        "train.param_dtype, and 1 more through them\n"
+        "  checked by   step_fits, student_fits\n"
+        "  guards       train.micro_batch  is valid while fact.gpu.memory_bytes >= 50366401535 (46.9 GiB)\n"
         "               train.param_dtype  is valid while fact.gpu.memory_bytes >= 7904524288 (7.4 GiB)\n"
         "  means        total memory of the smallest card\n"
     )
@@ -490,19 +496,19 @@ def test_the_record_of_an_explanation(pair: None, capsys: pytest.CaptureFixture[
         "provisional", "terms", "sources", "rejected", "flips", "guard", "feeds", "reaches",
         "override", "override_at",
     }  # fmt: skip
-    assert it["value"] == 8
-    assert it["flips"][2] == {
+    assert it["value"] == 32
+    assert it["flips"][0] == {
         "source": "fact.gpu.memory_bytes",
         "op": "<=",
-        "at": 39999999999,
-        "until": 24000000000,
-        "to": 4,
+        "at": 50366401534,
+        "until": 32976477291,
+        "to": 16,
         "no_value": None,
-        "text": "to 4 when fact.gpu.memory_bytes <= 39999999999 (37.3 GiB), down to 24000000000 (22.4 GiB)",
+        "text": "to 16 when fact.gpu.memory_bytes <= 50366401534 (46.9 GiB), down to 32976477291 (30.7 GiB)",
     }
     table = next(one for one in it["sources"] if one["name"] == "fact.memory.batch_table")
     assert (table["trust"], table["weakest"]) == ("assumed", True)
-    assert it["override"] == "[targets.a100.train]\nmicro_batch = 8"
+    assert it["override"] == "[targets.a100.train]\nmicro_batch = 32"
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ def changes(outcome):
 def test_a_smaller_card_and_what_follows_from_it(a100):
     outcome = suppose(a100, "fact.gpu.memory_bytes=24GiB")
     assert changes(outcome) == [
-        (0, "train.micro_batch", 8, 4),
-        (1, "train.accumulation", 4, 8),
+        (0, "train.micro_batch", 32, 8),
+        (1, "train.accumulation", 1, 4),
     ]
     assert outcome.broken == (
-        ("train.micro_batch", "fact.gpu.memory_bytes >= 40000000000 (37.3 GiB)"),
+        ("train.micro_batch", "fact.gpu.memory_bytes >= 50366401535 (46.9 GiB)"),
     )
     assert outcome.problems == ()
     assert outcome.old_ids == ids(a100.lock, "a100")
@@ -40,6 +40,7 @@ def test_a_bigger_card_breaks_no_guard(a100):
     outcome = suppose(a100, "fact.gpu.memory_bytes=160GiB")
     assert (changes(outcome), outcome.broken) == ([], ())
     assert outcome.kept == (
+        "train.gradient_checkpointing",
         "train.micro_batch",
         "train.optimizer_state_dtype",
         "train.param_dtype",
@@ -51,16 +52,20 @@ def test_a_key_is_the_cause_of_what_follows_from_it(a100):
     assert changes(outcome) == [
         (0, "train.device", "cuda", "cpu"),
         (1, "scheduler.gpus_per_node", 1, 0),
+        (1, "train.gradient_checkpointing", False, None),
+        (2, "train.micro_batch", 32, None),
+        (3, "train.accumulation", 1, None),
         (1, "train.precision", "bfloat16", "float32"),
         (1, "train.threads", 4, 16),
     ]
+    assert outcome.unknown == ("fact.trial.memory", "fact.trial.memory_checkpointed")
 
 
 def test_several_at_once(a100):
     outcome = suppose(a100, "train.global_batch=64", "fact.cpu.cores=2")
     assert [key for _, key, _, _ in changes(outcome)] == [
         "train.global_batch",
-        "train.accumulation",
+        "train.micro_batch",
         "train.threads",
     ]
 
@@ -79,8 +84,8 @@ def test_what_it_would_be_is_what_locking_it_gives(a100):
 def test_auto_lets_the_rule_decide_again(a100):
     written = suppose(a100, "train.micro_batch=4").case
     assert changes(what_if(written, read_suppositions(["train.micro_batch=auto"]))) == [
-        (0, "train.micro_batch", 4, 8),
-        (1, "train.accumulation", 8, 4),
+        (0, "train.micro_batch", 4, 32),
+        (1, "train.accumulation", 8, 1),
     ]
 
 
@@ -88,12 +93,16 @@ def test_problems_that_would_arise(a100):
     outcome = suppose(a100, "train.micro_batch=5")
     assert [problem.key for problem in outcome.problems] == ["train.accumulation"]
     assert outcome.new_ids is None
-    assert changes(outcome)[1] == (1, "train.accumulation", 4, None)
+    assert changes(outcome)[1] == (1, "train.accumulation", 1, None)
 
 
 def test_a_fact_that_the_lock_does_not_hold_is_named(a100):
     outcome = suppose(a100, "data.max_length=auto")
-    assert outcome.unknown == ("fact.data.token_lengths",)
+    assert outcome.unknown == (
+        "fact.data.token_lengths",
+        "fact.trial.memory",
+        "fact.trial.memory_checkpointed",
+    )
 
 
 def test_a_fact_that_nothing_reads_changes_nothing(a100):
@@ -104,8 +113,8 @@ def test_a_fact_that_nothing_reads_changes_nothing(a100):
 def test_the_key_is_explained_as_it_would_be(a100):
     told = explain(suppose(a100, "fact.gpu.memory_bytes=24GiB").case, "train.micro_batch")
     memory = next(source for source in told.sources if source.name == "fact.gpu.memory_bytes")
-    assert (told.value, memory.how, memory.value) == (4, "supposed", 24 << 30)
-    assert told.because.startswith("4 x 512 tokens fit in 24.0 GiB")
+    assert (told.value, memory.how, memory.value) == (8, "supposed", 24 << 30)
+    assert told.because.startswith("8 x 512 tokens take 21.48 GiB of 22.80 GiB")
 
 
 def test_what_is_supposed_is_never_said_to_stand_in_the_spec(a100):

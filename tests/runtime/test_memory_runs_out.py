@@ -59,7 +59,7 @@ def test_a_run_that_goes_on_does_not_rehearse_again_and_its_receipt_knows(world)
     [rehearsal] = of(first, "rehearsal")
     assert of(second, "rehearsal") == []
     receipt = json.loads((world.root / "run" / "receipt.json").read_text())
-    assert receipt["memory"]["predicted_peak_bytes"] == rehearsal.peak_bytes
+    assert receipt["memory"]["rehearsed_peak_bytes"] == rehearsal.peak_bytes
 
 
 def test_models_are_loaded_once_for_rehearsal_and_training(world, monkeypatch):
