@@ -194,6 +194,7 @@ _ALL = (
     ("KV0767", 7, "a cached teacher with padding compared", "`train.teacher_placement = \"cached\"` keeps the teacher's keys and values of each row. What stands in padding depends on the rows beside it.", "Compare tokens only, or let the teacher compute."),
     ("KV0768", 7, "the student does not fit in memory", "Its weights, gradients and moments stay in memory for the whole run, and they alone are more than the device has.", "Fewer bits for moments or weights, adapters, or a larger device."),
     ("KV0769", 7, "a step does not fit in memory", "What its tensors take is known from the real step, and it is more than the device has.", "Fewer rows at once, or `train.gradient_checkpointing = true`: neither changes the experiment."),
+    ("KV0770", None, "the projector is larger than the student", "It is thrown away after training, and its weights, gradients and moments take memory until then.", "Choose `low_rank`, which goes through a narrow middle."),
     # ---- the run
     ("KV0801", 1, "memory ran out while training", "A step needed more memory than there is. The last checkpoint is whole.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),
     ("KV0802", 4, "memory ran out in the rehearsal", "The provisional micro-batch was tried with one step at full length, and does not fit.", "Write a smaller `train.micro_batch` that divides it, and lock again: the experiment stays the same."),

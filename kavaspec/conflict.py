@@ -15,7 +15,7 @@ from types import MappingProxyType
 from kavaspec.batch import divisors, nearest
 from kavaspec.decision import AUTO, Allowed
 from kavaspec.errors import Exit, Problem, Said
-from kavaspec.plain import Plain, freeze, toml
+from kavaspec.plain import Plain, freeze, toml, too_large
 from kavaspec.spec.objectives import OBJECTIVES
 from kavaspec.spec.schema import Key, choices, keys
 from kavaspec.spec.spec import Asked, Spec
@@ -258,7 +258,7 @@ def _near(value: int, problem: Problem, key: Key) -> set[int]:
     for number in named:
         found |= set(nearest(divisors(number), value))
         found |= {value // number * number, -(-value // number) * number}
-    return {number for number in found if number >= least and number != value}
+    return {it for it in found if it >= least and it != value and not too_large(it)}
 
 
 def _said(line: _Line, spec: Spec) -> Said:

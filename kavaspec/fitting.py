@@ -157,16 +157,15 @@ def predicted(values: Mapping[str, Plain], facts: Mapping[str, Plain]) -> Predic
     """What the step of a lock takes, by its values and its facts; None where nobody tried it."""
     again = values["train.gradient_checkpointing"]
     pairs = facts.get("fact.trial.memory_checkpointed" if again else "fact.trial.memory")
-    if pairs is None:
+    there = device_with(values, facts)
+    if pairs is None or there is None:
         return None
-    there = device_of(
-        str(values["train.device"]),
-        facts.get("fact.gpu.memory_bytes"),  # type: ignore[arg-type]  # facts of a lock have their type
-        facts.get("fact.gpu.unified"),  # type: ignore[arg-type]  # as above
-        facts.get("fact.memory.total_bytes"),  # type: ignore[arg-type]  # as above
-        facts.get("fact.trial.overhead"),  # type: ignore[arg-type]  # as above
-    )
-    tensors = Curve.of(pairs).bytes(values["train.micro_batch"])  # type: ignore[arg-type]  # as above
-    if there is None:
-        return None
+    tensors = Curve.of(pairs).bytes(values["train.micro_batch"])  # type: ignore[arg-type]  # values and facts of a lock have their types
     return Predicted(tensors_bytes=tensors, process_bytes=there.process_bytes(tensors))
+
+
+def device_with(values: Mapping[str, Plain], facts: Mapping[str, Plain]) -> Device | None:
+    """The device of a lock's target; None where its memory is not known."""
+    names = ("gpu.memory_bytes", "gpu.unified", "memory.total_bytes", "trial.overhead")
+    known = [facts.get(f"fact.{name}") for name in names]
+    return device_of(str(values["train.device"]), *known)  # type: ignore[arg-type]  # as above

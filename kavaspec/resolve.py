@@ -20,7 +20,7 @@ from kavaspec.decision import ANYTHING, Allowed, Decision, Rule, Undecidable
 from kavaspec.errors import Exit, Problem, did_you_mean
 from kavaspec.facts.model import UNMEASURED, Facts
 from kavaspec.limits import conflicting, listed, repairs, written
-from kavaspec.plain import Plain, same, toml
+from kavaspec.plain import Plain, same, too_large, toml
 from kavaspec.spec.spec import Asked
 from kavaspec.trials import Trial, made_with, needs, of
 
@@ -205,6 +205,11 @@ def _decide(
     try:
         decision = rule.decide(**arguments)
     except Undecidable as stop:
+        return _undecidable(rule, asked.allowed, stop)
+    if too_large(decision.value):
+        stop = Undecidable(
+            "it would be more than 64 bits hold", hint=f"write {rule.key} in kava.toml"
+        )
         return _undecidable(rule, asked.allowed, stop)
     if asked.allowed.refuses(decision.value):
         about = tuple(rule.inputs.values())

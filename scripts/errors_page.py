@@ -175,6 +175,7 @@ VALUE_MISTAKES: Mapping[str, tuple[str, Mapping[str, Plain]]] = {
             "fact.trial.memory_checkpointed": [[1, 3 * 2**30], [4, 3 * 2**30], [32, 5 * 2**30]],
         },
     ),
+    "KV0770": ('[objective.kv.projector]\nkind = "mlp"\n', {"fact.student.parameters": 1000}),
     "KV0764": (
         "",
         {"fact.data.empty_rows": ["train.jsonl:4", "train.jsonl:9", "test.jsonl:12", "25 more"]},

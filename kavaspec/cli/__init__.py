@@ -14,6 +14,7 @@ COMMANDS = (
     "check",
     "why",
     "pin",
+    "plan",
     "diff",
     "run",
     "verify",

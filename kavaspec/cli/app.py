@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,10 @@ from kavaspec import __version__
 from kavaspec.cli import COMMANDS
 from kavaspec.cli.pipe import let_go, say
 from kavaspec.cli.render import Pen, jsonable, print_json, problems_text
-from kavaspec.errors import Exit, KavaError, fail
+from kavaspec.errors import Exit, KavaError, did_you_mean, fail
+
+if TYPE_CHECKING:
+    from kavaspec.lock.model import Lock
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +120,29 @@ def spec_and_lock(spec: Path, lock: Path | None) -> tuple[Path, Path]:
         hint = "choose another name with -o; nothing was changed"
         raise fail(f"{path} exists and is not a lock", Exit.USAGE, code="KV0004", hint=hint)
     return spec, path
+
+
+def one_target(lock: Lock, name: str | None, *, shared: bool) -> str:
+    """The target that was named, or any when there is one, or when all `shared` the key."""
+    known = ", ".join(lock.targets)
+    if name is None and (len(lock.targets) == 1 or shared):
+        return next(iter(lock.targets))
+    if name is None:
+        raise fail(
+            f"the lock has several targets: {known}",
+            Exit.USAGE,
+            code="KV0007",
+            hint="name one: --target NAME",
+        )
+    if name not in lock.targets:
+        near = did_you_mean(name, lock.targets) or next(iter(lock.targets))
+        raise fail(
+            f"the lock has no target {name}; it has {known}",
+            Exit.USAGE,
+            code="KV0007",
+            hint=f"name one: --target {near}",
+        )
+    return name
 
 
 def _may_be_replaced(path: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from kavaspec.cli import why_text as text
-from kavaspec.cli.app import Shell, shell
+from kavaspec.cli.app import Shell, one_target, shell
 from kavaspec.cli.render import print_json
 from kavaspec.errors import Exit, KavaError, did_you_mean, fail
 from kavaspec.explain import (
@@ -73,7 +73,7 @@ def command(
         )
     supposition = read_suppositions(supposed or ())
     locked = read_lock(lock)
-    name = _target(locked, target, shared=key in locked.experiment and not supposed)
+    name = one_target(locked, target, shared=key in locked.experiment and not supposed)
     locked = one_lock(locked, name)
     behind = spec_behind(locked, spec or lock.with_suffix(".toml"), asked=spec is not None)
     kept = kept_facts(behind, [name]).get(name, {})
@@ -385,26 +385,3 @@ def _refuse_unknown_keys(lock: Lock) -> None:
         hint = "use the kavaspec that wrote it, or a newer one; nothing was changed"
         message = f"the lock decides {strange[0]}, which this kavaspec does not know"
         raise fail(message, Exit.BROKEN, code="KV0607", key=strange[0], hint=hint)
-
-
-def _target(lock: Lock, name: str | None, *, shared: bool) -> str:
-    """The target that was named, or any when there is one, or when all `shared` the key."""
-    known = ", ".join(lock.targets)
-    if name is None and (len(lock.targets) == 1 or shared):
-        return next(iter(lock.targets))
-    if name is None:
-        raise fail(
-            f"the lock has several targets: {known}",
-            Exit.USAGE,
-            code="KV0007",
-            hint="name one: --target NAME",
-        )
-    if name not in lock.targets:
-        near = did_you_mean(name, lock.targets) or next(iter(lock.targets))
-        raise fail(
-            f"the lock has no target {name}; it has {known}",
-            Exit.USAGE,
-            code="KV0007",
-            hint=f"name one: --target {near}",
-        )
-    return name

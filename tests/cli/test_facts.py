@@ -10,6 +10,8 @@ import pytest
 
 from kavaspec.cli import main
 from kavaspec.facts.file import read_facts
+from kavaspec.lock.file import read_lock
+from kavaspec.lock.ids import ids
 
 ROOT = Path(__file__).parents[2]
 PAIR = ROOT / "examples/qwen2.5"
@@ -45,10 +47,32 @@ def test_a_lock_needs_neither_weights_nor_network(pair: Path, capsys: pytest.Cap
     spec = (pair / "kava.toml").read_text(encoding="utf-8")
     (pair / "kava.toml").write_text('facts = "facts/pair.yaml"\n' + spec, encoding="utf-8")
     shutil.rmtree(pair / "models")
-    (pair / "kava.lock").unlink()
     assert main(["lock"]) == 0
     assert (pair / "kava.lock").read_bytes() == before
     assert main(["check"]) == 0
+
+
+def test_where_the_models_are_not_a_step_cannot_be_tried_and_the_lock_says_so(
+    pair: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Not even their configs are here: the experiment is the same, the micro-batch is by the table."""
+    before = read_lock(pair / "kava.lock")
+    assert main(["facts", "--spec", "kava.toml", "--save", "pair"]) == 0
+    spec = (pair / "kava.toml").read_text(encoding="utf-8")
+    (pair / "kava.toml").write_text('facts = "facts/pair.yaml"\n' + spec, encoding="utf-8")
+    shutil.rmtree(pair / "models")
+    (pair / "kava.lock").unlink()
+    capsys.readouterr()
+    assert main(["lock"]) == 0
+    said = "· what a step takes cannot be estimated: the teacher is not here"
+    assert said in capsys.readouterr().err.splitlines()
+    after = read_lock(pair / "kava.lock")
+    assert ids(after, "a100").kx == ids(before, "a100").kx
+    assert after.values("a100")["train.micro_batch"] == 8
+    assert not [name for name in after.facts_of("a100") if name.startswith("fact.trial.")]
+    assert main(["check"]) == 0
+    assert main(["lock"]) == 0
+    assert read_lock(pair / "kava.lock") == after
 
 
 def test_facts_about_another_model_are_refused(pair: Path, capsys: pytest.CaptureFixture[str]):

@@ -49,6 +49,7 @@ READS: Mapping[str, tuple[str, ...]] = {
         "HEAD:kava.lock kava.lock --markdown",
         "old.lock kava.lock --json",
     ),
+    "plan": ("", "kava.lock --target cpu --world 1..4 --json"),
     "verify": ("finished", "finished other --json", "finished parted"),
     "facts": ("", "--json", "--model model --json", "--spec kava.toml"),
     "schema": ("", "--json", "--markdown"),

@@ -134,3 +134,19 @@ def test_a_fact_file_with_too_much(
 def test_a_number_of_64_bits_is_not_too_much(folder: Path):
     text = (folder / "kava.lock").read_text(encoding="utf-8")
     assert parse_lock(text, "kava.lock")
+
+
+def test_a_repair_is_never_sought_beyond_64_bits(folder: Path, capsys: pytest.CaptureFixture[str]):
+    edit(folder / "kava.toml", "global_batch = 32", f"global_batch = 32\nmicro_batch = {2**63 - 1}")
+    code, text = answer(capsys, "check")
+    assert code == 7
+    assert f"global_batch = 32 is not a multiple of {2**63 - 1} (micro_batch)" in text
+
+
+def test_a_value_that_would_grow_beyond_64_bits_cannot_be_decided(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit(folder / "kava.toml", "[train]\n", f"[loader]\nworkers = {2**63 - 1}\n\n[train]\n")
+    code, text = answer(capsys, "check")
+    assert code == 7
+    assert "scheduler.cpus cannot be decided: it would be more than 64 bits hold" in text

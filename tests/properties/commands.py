@@ -25,6 +25,7 @@ ENDS: Mapping[str, frozenset[Exit]] = {
     "lock": frozenset({Exit.OK, Exit.USAGE, Exit.BROKEN, Exit.UNSATISFIABLE, Exit.ENVIRONMENT}),
     "check": READING | {Exit.STALE, Exit.UNSATISFIABLE},
     "why": READING | {Exit.STALE, Exit.UNSATISFIABLE},
+    "plan": READING | {Exit.STALE, Exit.UNSATISFIABLE},
     "diff": READING | {Exit.DIFF_PLACEMENT, Exit.DIFF_NUMERICS, Exit.DIFF_EXPERIMENT},
     "tui": READING,
     "run": READING | {Exit.STALE, Exit.DRIFT, Exit.UNSATISFIABLE},

@@ -65,6 +65,8 @@ READS = (
     ("why", "train.micro_batch", "--if", "fact.cpu.cores=2"),
     ("why", "fact.cpu.cores", "--uses"),
     ("why", "objective.kv.teacher_dim", "--json"),
+    ("plan",),
+    ("plan", "--world", "3", "--json"),
     ("diff", "old.lock", "kava.lock"),
     ("diff", "kava.lock", "old.lock", "--markdown"),
     ("diff", "old.lock", "kava.lock", "--json"),
@@ -197,6 +199,7 @@ PAIR = st.builds(lambda name, value: f"{name}={value}", WORD, WORD)
 OPTIONS: Mapping[str, Mapping[str, st.SearchStrategy[str] | None]] = {
     "check": {"": PATH, "--spec": PATH, "--format": WORD, "--json": None},
     "why": {"": WORD, "--lock": PATH, "--spec": PATH, "--target": WORD, "--not": WORD, "--if": PAIR, "--uses": None, "--json": None},
+    "plan": {"": PATH, "--target": WORD, "--world": WORD, "--json": None},
     "diff": {"": PATH, "--target": WORD, "--all": None, "--markdown": None, "--json": None},
     "tui": {"": PATH, "--plain": None, "--once": None, "--json": None},
     "run": {"": PATH, "--target": WORD, "--resume": None, "--run": WORD, "--smoke": WORD, "--allow": WORD, "--track": WORD, "--json": None},

@@ -419,14 +419,14 @@ def poison(world, monkeypatch, step: int) -> None:
     """The loss of one step becomes NaN."""
     from kavaspec_runtime import step as module
 
-    take = module._forward_backward
+    take = module.forward_backward
 
     def poisoned(trainer, at, micro, batch):
         terms = take(trainer, at, micro, batch)
         nan = terms.loss * float("nan") if (at, micro) == (step, 1) else terms.loss
         return module.Terms(loss=nan, metrics=terms.metrics)
 
-    monkeypatch.setattr(module, "_forward_backward", poisoned)
+    monkeypatch.setattr(module, "forward_backward", poisoned)
 
 
 def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(world, monkeypatch):
@@ -445,7 +445,7 @@ def test_a_loss_that_is_not_a_number_stops_the_run_and_names_the_rows(world, mon
 def test_a_gradient_that_is_not_a_number_stops_the_run_before_the_update(world, monkeypatch):
     from kavaspec_runtime import step as module
 
-    whole = module._forward_backward
+    whole = module.forward_backward
 
     def poisoned(trainer, at, micro, batch):
         terms = whole(trainer, at, micro, batch)
@@ -453,7 +453,7 @@ def test_a_gradient_that_is_not_a_number_stops_the_run_before_the_update(world, 
             trainer.weights[0].grad.view(-1)[0] = float("inf")
         return terms
 
-    monkeypatch.setattr(module, "_forward_backward", poisoned)
+    monkeypatch.setattr(module, "forward_backward", poisoned)
     end, _ = world.run()
     assert end.status == "failed"
     assert end.reason.startswith(
@@ -466,7 +466,7 @@ def test_a_gradient_that_is_not_a_number_stops_the_run_before_the_update(world, 
 def test_with_float16_an_overflow_leaves_the_step_out_and_training_goes_on(world, monkeypatch):
     from kavaspec_runtime import step as module
 
-    whole, scales = module._forward_backward, []
+    whole, scales = module.forward_backward, []
 
     def poisoned(trainer, at, micro, batch):
         terms = whole(trainer, at, micro, batch)
@@ -475,7 +475,7 @@ def test_with_float16_an_overflow_leaves_the_step_out_and_training_goes_on(world
             trainer.weights[0].grad.view(-1)[0] = float("inf")
         return terms
 
-    monkeypatch.setattr(module, "_forward_backward", poisoned)
+    monkeypatch.setattr(module, "forward_backward", poisoned)
     end, events = world.run(train__precision="float16")
     assert end.status == "finished"
     assert of(events, "step")[1].metrics["grad_norm"] == float("inf")
