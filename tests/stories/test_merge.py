@@ -23,6 +23,7 @@ from kavaspec.lock.file import parse_lock, read_lock
 from kavaspec.lock.stale import compare
 from kavaspec.rules import RULES
 from kavaspec.spec.load import parse_spec
+from kavaspec.trials import TRIALS, needs
 
 pytestmark = pytest.mark.slow
 
@@ -319,11 +320,13 @@ def outcome(spec: str | None, lock: str | None) -> str:
 
 
 def readers_of(key: str) -> set[str]:
-    """Every key that is decided from this one, through any number of rules, and the key itself."""
+    """Every key that is decided from this one, through any number of rules and trials, and itself."""
     found, new = set(), {key}
     while new:
         found |= new
-        new = {rule.key for rule in RULES if found & set(rule.inputs.values())} - found
+        new = {rule.key for rule in RULES if found & set(rule.inputs.values())}
+        new |= {trial.fact for trial in TRIALS if needs(found)}
+        new -= found
     return found
 
 
