@@ -20,7 +20,7 @@ from kavaspec.decision import ANYTHING, Allowed, Decision, Rule, Undecidable
 from kavaspec.errors import Exit, Problem, did_you_mean
 from kavaspec.facts.model import UNMEASURED, Facts
 from kavaspec.limits import conflicting, listed, repairs, written
-from kavaspec.plain import Plain, same, too_large, toml
+from kavaspec.plain import Plain, same, toml, too_large
 from kavaspec.spec.spec import Asked
 from kavaspec.trials import Trial, made_with, needs, of
 
@@ -207,10 +207,9 @@ def _decide(
     except Undecidable as stop:
         return _undecidable(rule, asked.allowed, stop)
     if too_large(decision.value):
-        stop = Undecidable(
-            "it would be more than 64 bits hold", hint=f"write {rule.key} in kava.toml"
-        )
-        return _undecidable(rule, asked.allowed, stop)
+        because = "it would be more than 64 bits hold"
+        too_much = Undecidable(because, hint=f"write {rule.key} in kava.toml")
+        return _undecidable(rule, asked.allowed, too_much)
     if asked.allowed.refuses(decision.value):
         about = tuple(rule.inputs.values())
         return _out_of_limits(rule, asked.allowed, (decision.value,), decision.because, about)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from kavaspec.batch import divisors
 from kavaspec.checks.check import AtLeast, Check, Selects, Travels, error, warning
 from kavaspec.checks.micro_batch_fits import micro_batch_fits
 from kavaspec.errors import Problem
@@ -77,7 +78,7 @@ def _smaller(
     """The smallest change that fits."""
 
     def fitting(curve: Curve) -> int | None:
-        parts = [part for part in range(micro_batch, 0, -1) if micro_batch % part == 0]
+        parts = reversed(divisors(micro_batch))
         return next((p for p in parts if there.process_bytes(curve.bytes(p)) <= there.room_bytes), None)  # fmt: skip
 
     rows = fitting(curve)

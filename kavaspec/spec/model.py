@@ -166,7 +166,7 @@ class Train(Group):
     """Compute activations twice instead of keeping them."""
     compile: bool = key(AUTO, "numerics")
     """torch.compile."""
-    micro_batch: int = key(AUTO, "numerics", unit="rows", ge=1)
+    micro_batch: int = key(AUTO, "numerics", unit="rows", ge=1, le=MOST_ROWS)
     """Rows that one process computes at once."""
     accumulation: int = key(AUTO, "numerics", unit="micro-batches", ge=1)
     """Micro-batches per optimizer step: micro_batch x accumulation x world = global_batch."""

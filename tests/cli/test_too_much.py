@@ -137,10 +137,24 @@ def test_a_number_of_64_bits_is_not_too_much(folder: Path):
 
 
 def test_a_repair_is_never_sought_beyond_64_bits(folder: Path, capsys: pytest.CaptureFixture[str]):
-    edit(folder / "kava.toml", "global_batch = 32", f"global_batch = 32\nmicro_batch = {2**63 - 1}")
+    edit(
+        folder / "kava.toml", "global_batch = 32", f"global_batch = 32\naccumulation = {2**63 - 1}"
+    )
     code, text = answer(capsys, "check")
     assert code == 7
-    assert f"global_batch = 32 is not a multiple of {2**63 - 1} (micro_batch)" in text
+    product = f"micro_batch 1 x accumulation {2**63 - 1} x world 1 = {2**63 - 1}"
+    assert f"{product}, but train.global_batch is 32 (target rtx4070)" in text
+    assert "^ train.accumulation = 32\n" in text
+
+
+def test_more_rows_at_once_than_any_batch_has_are_refused_at_once(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    edit(folder / "kava.toml", "global_batch = 32", f"global_batch = 32\nmicro_batch = {2**63 - 1}")
+    code, text = answer(capsys, "check")
+    assert code == 2
+    expected = 'expected an integer >= 1 and <= 10000000 or "auto"'
+    assert f"train.micro_batch is the number {2**63 - 1}; {expected}" in text
 
 
 def test_a_value_that_would_grow_beyond_64_bits_cannot_be_decided(
