@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isqrt
 
+MOST_ROWS = 10_000_000
+"""More than any optimizer step takes; so few that all their divisors can be tried."""
+
 
 def divisors(number: int) -> tuple[int, ...]:
     """All divisors, smallest first."""

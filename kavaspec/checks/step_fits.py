@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kavaspec.batch import divisors
+from kavaspec.batch import MOST_ROWS
 from kavaspec.checks.check import AtLeast, Check, Selects, Travels, error, warning
 from kavaspec.checks.micro_batch_fits import micro_batch_fits
 from kavaspec.errors import Problem
@@ -78,8 +78,13 @@ def _smaller(
     """The smallest change that fits."""
 
     def fitting(curve: Curve) -> int | None:
-        parts = reversed(divisors(micro_batch))
-        return next((p for p in parts if there.process_bytes(curve.bytes(p)) <= there.room_bytes), None)  # fmt: skip
+        for part in range(min(micro_batch, MOST_ROWS), 0, -1):
+            if (
+                micro_batch % part == 0
+                and there.process_bytes(curve.bytes(part)) <= there.room_bytes
+            ):
+                return part
+        return None
 
     rows = fitting(curve)
     if rows is not None:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge
 from pydantic import StringConstraints
 
+from kavaspec.batch import MOST_ROWS
 from kavaspec.decision import AUTO
 from kavaspec.spec.key import REQUIRED, Group, key
 from kavaspec.spec.objectives import Kind
@@ -24,8 +25,6 @@ Word = Annotated[str, StringConstraints(pattern=WORD)]
 Digest = Annotated[str, StringConstraints(pattern=DIGEST)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Dtype = Literal["float32", "bfloat16", "float16"]
-MOST_ROWS = 10_000_000
-"""More than any optimizer step takes; so few that all their divisors can be tried."""
 
 
 class Teacher(Group):
@@ -166,7 +165,7 @@ class Train(Group):
     """Compute activations twice instead of keeping them."""
     compile: bool = key(AUTO, "numerics")
     """torch.compile."""
-    micro_batch: int = key(AUTO, "numerics", unit="rows", ge=1, le=MOST_ROWS)
+    micro_batch: int = key(AUTO, "numerics", unit="rows", ge=1)
     """Rows that one process computes at once."""
     accumulation: int = key(AUTO, "numerics", unit="micro-batches", ge=1)
     """Micro-batches per optimizer step: micro_batch x accumulation x world = global_batch."""
