@@ -61,6 +61,7 @@ _ALL = (
     ("KV0013", 2, "a question cannot be asked that way", "`why` explains one key, or supposes something else, or says what rests on a name: one at a time.", "Follow the message; `kavaspec why --help` has an example of each."),
     ("KV0014", 2, "the command line cannot be read", "A command, an option or an argument is misspelt, missing or too much.", "Follow the message; `kavaspec --help` lists the commands, `kavaspec COMMAND --help` the options of one."),
     ("KV0015", 2, "no line for a value", "`pin` writes a value only where the file then says this one thing more, and nothing else. A table written in one line over several others can leave no such place.", "Write the value by hand."),
+    ("KV0016", 2, "no run that a device can be calibrated by", "`calibrate` needs finished runs of one kind of device, whose locks say what a step takes and whose receipts say what the process took.", "Name such runs; the message says why each of the others is none."),
     # ---- the spec
     ("KV0101", 2, "the spec is not TOML", "The text stops being TOML at the place shown. Usual slips: a word without quotes, `True` for `true`, `None`, a colon for `=`.", "Correct the line; where only one thing can be meant, `kavaspec fix` does it."),
     ("KV0102", 2, "a key is given twice", "TOML forbids it, and neither could win without guessing.", "Keep one of the two places."),

@@ -59,16 +59,25 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Device:
+class Overhead:
+    """What a process takes beside its tensors."""
+
+    device_bytes: int
+    """Before and beside any tensor: context, libraries, workspaces."""
+    allocator_percent: int
+    """Of the tensors, on top of them: rounding and gaps."""
+
+    def process_bytes(self, tensors: int) -> int:
+        return tensors + tensors * self.allocator_percent // 100 + self.device_bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device(Overhead):
     """A device's memory, and what of it is not for tensors."""
 
     fact: str
     """Which fact says how much there is."""
     memory_bytes: int
-    device_bytes: int
-    """What a process takes before and beside any tensor: context, libraries, workspaces."""
-    allocator_percent: int
-    """Of the tensors, on top of them: rounding and gaps."""
     reserve_percent: int
     """Of the memory, kept free for others and for what nobody foresaw."""
 
@@ -76,9 +85,6 @@ class Device:
     def room_bytes(self) -> int:
         """What the process may take."""
         return self.memory_bytes - self.memory_bytes * self.reserve_percent // 100
-
-    def process_bytes(self, tensors: int) -> int:
-        return tensors + tensors * self.allocator_percent // 100 + self.device_bytes
 
     def terms(self, tensors: Term) -> tuple[Term, ...]:
         """The arithmetic of what is taken and of what there is."""
@@ -100,11 +106,9 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Supposed:
-    """What is taken beside tensors where nobody has measured it."""
+class Supposed(Overhead):
+    """What is taken where nobody has measured it."""
 
-    device_bytes: int
-    allocator_percent: int
     reserve_percent: int
 
 

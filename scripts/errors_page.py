@@ -776,6 +776,9 @@ OTHERS: Mapping[str, Callable[[], Problem]] = {
     "KV0015": cli(
         "pin", "train.micro_batch=8", files={"kava.toml": HEAD + "train = { global_batch = 32 }\n"}
     ),
+    "KV0016": cli(
+        "calibrate", "runs/a", files={"runs/a/run.json": "{}", "runs/a/kava.lock": golden()}
+    ),
     "KV0201": raised(lambda: _read_facts("facts/a100.yaml")),
     "KV0202": facts("facts_version: 1\nfacts: [\n"),
     "KV0203": facts(fact("fact.gpu.memory", "{value: 80GiB, how: declared}")),

@@ -18,6 +18,7 @@ COMMANDS = (
     "diff",
     "run",
     "verify",
+    "calibrate",
     "tui",
     "schema",
 )

@@ -13,7 +13,7 @@ from kavaspec.cli.render import clip, print_json, table
 from kavaspec.plain import show
 
 if TYPE_CHECKING:
-    from kavaspec.facts.model import Fact, Observation
+    from kavaspec.facts.model import Fact, Facts, Observation
 
 
 def command(
@@ -31,7 +31,7 @@ def command(
 ) -> int:
     """Print what this machine is, and what could not be found out."""
     at = shell()
-    name = None if save is None else _checked(save)
+    name = None if save is None else checked(save)
     if model is not None and (spec is not None or save is not None):
         from kavaspec.errors import Exit, fail
 
@@ -92,18 +92,40 @@ def _as_of_a_model(facts: Mapping[str, Fact]) -> Mapping[str, Fact]:
     return {name.replace("fact.teacher.", "model."): fact for name, fact in facts.items()}
 
 
+def _calibration(path: Path) -> Facts:
+    """What `kavaspec calibrate` wrote into this file before: no probe can see it."""
+    from kavaspec.calibrate import OVERHEAD
+    from kavaspec.errors import KavaError
+    from kavaspec.facts.file import stated_facts
+
+    try:
+        stated = stated_facts(path)
+    except KavaError:  # there is none yet, or nobody could read it
+        return {}
+    return {name: fact for name, fact in stated.items() if name == OVERHEAD}
+
+
 def _save(name: str, seen: Observation, spec: Path | None, at: Shell) -> None:
     from kavaspec.facts.file import write_facts
 
     path = (spec.parent if spec else Path()) / "facts" / f"{name}.yaml"
     of = f" --spec {spec.name}" if spec else ""
-    write_facts(path, seen.facts, note=f"Observed by `kavaspec facts{of} --save {name}`.")
+    kept = _calibration(path)
+    note = f"Observed by `kavaspec facts{of} --save {name}`."
+    write_facts(path, {**seen.facts, **kept}, note=note)
     at.err.line(f"wrote {path}")
+    if kept:
+        at.err.line(f"kept what runs measured: {', '.join(kept)}")
     where = "at the top of kava.toml" if spec else "below [targets.NAME] in kava.toml"
     at.err.line(f'name it {where}:  facts = "facts/{name}.yaml"')
 
 
-def _checked(name: str) -> str:
+def checked(name: str) -> str:
+    """The name of a fact file, from the command line.
+
+    Raises:
+        KavaError: exit 2 when it is none.
+    """
     from kavaspec.errors import Exit, fail
 
     if (

@@ -50,9 +50,31 @@ def write_facts(path: Path, facts: Facts, *, note: str) -> None:
     Raises:
         KavaError: exit 8, when it cannot be written.
     """
+    _write(path, facts_text(facts, note=note, private=private_words()))
+
+
+def put_fact(path: Path, name: str, fact: Fact) -> None:
+    """Say one fact in a fact file, anew or for the first time; its other facts and comments stay.
+
+    Raises:
+        KavaError: as `stated_facts`; exit 8 when it cannot be written.
+    """
+    stated_facts(path)  # what is wrong in it is told before anything is written
+    top = _yaml().load(path.read_text(encoding="utf-8"))
+    block, table = _block(fact, private_words()), top["facts"]
+    if isinstance(table.get(name), Mapping):
+        for word in [word for word in table[name] if word not in block]:
+            del table[name][word]
+        table[name].update(block)
+    else:
+        table[name] = block
+        table.yaml_set_comment_before_after_key(name, before="\n")
+    _write(path, _text(top))
+
+
+def _write(path: Path, text: str) -> None:
     from kavaspec.replace import replace_file
 
-    text = facts_text(facts, note=note, private=private_words())
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text.encode())
@@ -75,6 +97,10 @@ def facts_text(facts: Facts, *, note: str, private: Mapping[str, str]) -> str:
         table.yaml_set_comment_before_after_key(name, before="\n")
     top = CommentedMap(facts_version=VERSION, note=redact(note, private), facts=table)
     top.yaml_set_comment_before_after_key("facts", before="\n")
+    return _text(top)
+
+
+def _text(top: object) -> str:
     stream = io.StringIO()
     _yaml().dump(top, stream)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"

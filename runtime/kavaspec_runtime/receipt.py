@@ -29,6 +29,9 @@ class Outcome:
     tokens: int
     exported: Mapping[str, str]
     peak_bytes: int
+    """By the device's own counter: that of CUDA and ROCm counts tensors alone."""
+    process_bytes: int
+    """Of the whole process."""
     rehearsed_bytes: int | None
     result: Mapping[str, float]
     deviations: Sequence[Mapping[str, Any]]
@@ -48,9 +51,10 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
         "result": dict(outcome.result),
         "deviations": list(outcome.deviations),
         "memory": {
-            "predicted_peak_bytes": predicted_bytes(lock, here.target),
+            **predicted_memory(lock, here.target),
             "rehearsed_peak_bytes": outcome.rehearsed_bytes,
             "measured_peak_bytes": outcome.peak_bytes,
+            "process_peak_bytes": outcome.process_bytes,
         },
         "exported": dict(outcome.exported),
         "versions": versions(),
@@ -64,12 +68,17 @@ def write_receipt(folder: Folder, lock: Lock, here: Here, outcome: Outcome) -> N
     replace_flushed(folder.receipt, text)
 
 
-def predicted_bytes(lock: Lock, target: str) -> int | None:
-    """What the peak should be, in the terms of the device's counter; None where nobody tried a step."""
+def predicted_memory(lock: Lock, target: str) -> dict[str, int | None]:
+    """What a step should take: its tensors, and the peak of the device's counter; None where nobody tried."""
     facts = {name: fact.value for name, fact in lock.facts_of(target).items()}
     values = lock.values(target)
     step = predicted(values, facts)
-    return None if step is None else step.as_measured(str(values["train.device"]))
+    return {
+        "tensors_bytes": None if step is None else step.tensors_bytes,
+        "predicted_peak_bytes": None
+        if step is None
+        else step.as_measured(str(values["train.device"])),
+    }
 
 
 def versions() -> dict[str, str]:

@@ -37,7 +37,13 @@ from kavaspec_runtime.device import computing, device_of, synchronize, title
 from kavaspec_runtime.evaluate import exact_match, held_out
 from kavaspec_runtime.export import export
 from kavaspec_runtime.folder import Folder, claimed
-from kavaspec_runtime.memory import forget_peak, give_back, no_memory, peak_bytes
+from kavaspec_runtime.memory import (
+    forget_peak,
+    give_back,
+    no_memory,
+    peak_bytes,
+    process_peak_bytes,
+)
 from kavaspec_runtime.optimizer import moments, set_moments, trainable
 from kavaspec_runtime.proof import Proof, look_ahead, prove
 from kavaspec_runtime.receipt import Outcome, write_receipt
@@ -110,6 +116,8 @@ class Progress:
     """What the steps so far did otherwise than locked, of all attempts."""
     rehearsed_bytes: int | None
     """Peak of the rehearsal, if there was one: the first attempt with these numerics does it for all."""
+    process_bytes: int
+    """Most that this attempt's process took before it began to train."""
     seal: str
     """Of the last line of `digest.jsonl`."""
 
@@ -135,6 +143,7 @@ class Attempt:
             micro_batch=self.plan.micro_batch,
             deviations=[],
             rehearsed_bytes=None,
+            process_bytes=0,
             seal=START,
         )
         try:
@@ -167,6 +176,7 @@ class Attempt:
         if found is not None and state is not None:
             self.resume(built, found, state, at)
         at.seal = digests.cut(self.folder.digests, at.step)
+        at.process_bytes = process_peak_bytes(self.device)
         forget_peak(self.device)
         reason = self.train(built, stop, at)
         if reason is not None:
@@ -325,6 +335,7 @@ class Attempt:
     def finish(self, built: Built, stop: Stop, at: Progress) -> End:
         """The last evaluation, the export and the receipt. All steps are safe by now."""
         peak = peak_bytes(self.device)
+        process_bytes = max(at.process_bytes, process_peak_bytes(self.device))
         models = built.trainer.models
         result = held_out(models, built.trainer.objective, built.exam)
         answered = exact_match(models, built.exam, stop)
@@ -338,6 +349,7 @@ class Attempt:
             tokens=at.tokens,
             exported=exported,
             peak_bytes=peak,
+            process_bytes=process_bytes,
             rehearsed_bytes=at.rehearsed_bytes,
             result=result,
             deviations=[asdict(told) for told in at.deviations],

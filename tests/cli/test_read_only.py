@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from kavaspec.lock.file import lock_text
 from kavaspec.lock.model import Lock
 from tests.this_machine import fitting
 from tests.tui import made_up
+from tests.verify import altered
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,6 +51,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     ),
     "plan": ("", "kava.lock --target cpu --world 1..4 --json"),
     "verify": ("finished", "finished other --json", "finished parted"),
+    "calibrate": ("finished", "finished parted --json"),
     "facts": ("", "--json", "--model model --json", "--spec kava.toml"),
     "schema": ("", "--json", "--markdown"),
     "tui": ("--plain", "--once", "--json", "kava.lock --json", "run --once", "run --json"),
@@ -74,12 +75,14 @@ WRITES = {
     "fix": "the spec",
     "pin": "the spec",
     "facts": "with --save, a fact file",
+    "calibrate": "with --save, one fact of a fact file",
     "run": "its run folder",
 }
 """Command -> what it may write."""
 
 NOT_READ = {
     "facts": {"--save", "--force", "--via", "--note"},
+    "calibrate": {"--save"},
     "tui": set[str](),
 }
 """Command -> options of its writing form."""
@@ -134,7 +137,7 @@ def world(locked: Path, fresh: Lock, monkeypatch: pytest.MonkeyPatch) -> Iterato
     (locked / "run").mkdir()
     made_up.run_folder(locked / "run", made_up.lines(upto=60))
     for name, run in (("finished", "steady"), ("other", "resumed"), ("parted", "flipped")):
-        shutil.copytree(ROOT / "tests/verify/recorded" / run, locked / name)
+        altered.remembered(altered.copy(run, locked, name), tensors=2**30, process=2**31)
     git(locked, "init", "-q")
     git(locked, "add", "--all")
     git(locked, "commit", "-q", "-m", "all")

@@ -31,6 +31,9 @@ FORBIDDEN = {
     "disk_usage": "looks at the machine",
 }
 
+ONLY_TOLD = {("memory.py", "process_peak_bytes"): {"mem_get_info"}}
+"""What may look, because nothing is decided by it: it is written into the receipt after the last step."""
+
 MODULES = {"platform": "looks at the machine"}
 
 AUTO = re.compile(r"\bauto\b", re.IGNORECASE)
@@ -40,8 +43,17 @@ def code(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
-def violations(tree: ast.Module) -> Iterator[str]:
+def violations(tree: ast.Module, file: str = "") -> Iterator[str]:
+    told = {
+        id(node)
+        for function in tree.body
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if getattr(node, "attr", None) in ONLY_TOLD.get((file, function.name), ())
+    }
     for node in ast.walk(tree):
+        if id(node) in told:
+            continue
         yield from _names(node)
         yield from _imports(node)
         yield from _defaults(node)
@@ -83,7 +95,14 @@ def _words(node: ast.AST) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(FOLDER).as_posix())
 def test_a_file_of_the_runtime_only_obeys(path):
-    assert list(violations(code(path))) == []
+    assert list(violations(code(path), path.relative_to(FOLDER).as_posix())) == []
+
+
+def test_what_is_only_told_may_be_looked_at_there_and_nowhere_else():
+    text = "def process_peak_bytes():\n    torch.cuda.mem_get_info()\n"
+    assert list(violations(ast.parse(text), "memory.py")) == []
+    assert list(violations(ast.parse(text), "run.py")) != []
+    assert list(violations(ast.parse(text.replace("process_", "")), "memory.py")) != []
 
 
 def test_all_of_the_runtime_is_looked_at():

@@ -26,6 +26,7 @@ ENDS: Mapping[str, frozenset[Exit]] = {
     "check": READING | {Exit.STALE, Exit.UNSATISFIABLE},
     "why": READING | {Exit.STALE, Exit.UNSATISFIABLE},
     "plan": READING | {Exit.STALE, Exit.UNSATISFIABLE},
+    "calibrate": READING,
     "diff": READING | {Exit.DIFF_PLACEMENT, Exit.DIFF_NUMERICS, Exit.DIFF_EXPERIMENT},
     "tui": READING,
     "run": READING | {Exit.STALE, Exit.DRIFT, Exit.UNSATISFIABLE},

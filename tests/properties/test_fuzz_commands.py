@@ -200,6 +200,7 @@ OPTIONS: Mapping[str, Mapping[str, st.SearchStrategy[str] | None]] = {
     "check": {"": PATH, "--spec": PATH, "--format": WORD, "--json": None},
     "why": {"": WORD, "--lock": PATH, "--spec": PATH, "--target": WORD, "--not": WORD, "--if": PAIR, "--uses": None, "--json": None},
     "plan": {"": PATH, "--target": WORD, "--world": WORD, "--json": None},
+    "calibrate": {"": PATH, "--save": WORD, "--json": None},
     "diff": {"": PATH, "--target": WORD, "--all": None, "--markdown": None, "--json": None},
     "tui": {"": PATH, "--plain": None, "--once": None, "--json": None},
     "run": {"": PATH, "--target": WORD, "--resume": None, "--run": WORD, "--smoke": WORD, "--allow": WORD, "--track": WORD, "--json": None},

@@ -95,6 +95,7 @@ def test_the_receipt_says_what_happened(world):
     assert receipt["deviations"] == []
     assert receipt["facts"] == {"fact.memory.total_bytes": 2**34}
     assert receipt["memory"]["measured_peak_bytes"] > 2**20
+    assert receipt["memory"]["process_peak_bytes"] >= receipt["memory"]["measured_peak_bytes"]
     assert set(receipt["versions"]) >= {"kavaspec", "python", "torch", "transformers"}
     assert "student/model.safetensors" in receipt["exported"]
 

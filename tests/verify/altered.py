@@ -36,6 +36,18 @@ def digests(run: Path, change: Callable[[int, dict[str, Any]], object]) -> None:
     follow(run)
 
 
+def remembered(run: Path, tensors: int, process: int) -> None:
+    """What a receipt of today says of memory; the recorded ones are older."""
+    memory = {
+        "tensors_bytes": tensors,
+        "predicted_peak_bytes": tensors,
+        "rehearsed_peak_bytes": process,
+        "measured_peak_bytes": process,
+        "process_peak_bytes": process,
+    }
+    receipt(run, lambda it: it.update(memory=memory))
+
+
 def receipt(run: Path, change: Change) -> None:
     """Change the receipt, and seal it anew."""
     content = json.loads((run / "receipt.json").read_text(encoding="utf-8"))
